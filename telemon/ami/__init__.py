@@ -1,0 +1,1 @@
+"""The Asterisk Manager Interface: bytes to messages, messages to events, and the link that carries them."""

@@ -1,0 +1,479 @@
+"""AMI messages as typed, frozen events: only those that telemon uses, only the headers that it needs.
+
+Every event begins with ``at``, the instant at which Asterisk formatted it (its ``Timestamp`` header,
+``timestampevents = yes``) or, lacking that, the instant given by the receiver. Header names are those of Asterisk 16
+to 22 (``main/manager_channels.c``, ``manager_bridges.c``, ``stasis_bridges.c``, ``res_parking``, ``apps/app_queue.c``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from telemon.ami.wire import decode_text
+from telemon.instants import parse_stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telemon.ami.wire import Message
+    from telemon.instants import Instant
+
+
+class NewChannel(NamedTuple):
+    """A channel exists; its first event."""
+
+    at: Instant
+    channel: str
+    state: int
+    caller: str
+    context: str
+    exten: str
+    uniqueid: str
+    linkedid: str
+
+
+class NewState(NamedTuple):
+    """A channel's state changed (``include/asterisk/channelstate.h``: 4 Ring, 5 Ringing, 6 Up, 7 Busy)."""
+
+    at: Instant
+    state: int
+    uniqueid: str
+    linkedid: str
+
+
+class NewExten(NamedTuple):
+    """A channel begins a dialplan step."""
+
+    at: Instant
+    uniqueid: str
+    application: str
+
+
+class Rename(NamedTuple):
+    """A channel has another name from now on."""
+
+    at: Instant
+    new_name: str
+    uniqueid: str
+
+
+class HangupRequest(NamedTuple):
+    """The far end of a channel hung up, or refused; ``cause`` is 0 where Asterisk gives none."""
+
+    at: Instant
+    uniqueid: str
+    cause: int
+
+
+class Hangup(NamedTuple):
+    """A channel is gone; ``cause`` per ITU-T Q.850."""
+
+    at: Instant
+    uniqueid: str
+    cause: int
+
+
+class DialBegin(NamedTuple):
+    """A leg is being rung; ``uniqueid`` is empty where nobody dials it (attended transfer by DTMF)."""
+
+    at: Instant
+    uniqueid: str
+    dest_channel: str
+    dest_uniqueid: str
+
+
+class DialProgress(NamedTuple):
+    """The dialled side sends early media: somebody or something is there."""
+
+    at: Instant
+    dest_uniqueid: str
+
+
+class DialEnd(NamedTuple):
+    """A leg is no longer being rung; comes twice for the losers of a queue."""
+
+    at: Instant
+    dest_uniqueid: str
+    forward: str
+    status: str
+
+
+class BridgeEnter(NamedTuple):
+    """A channel joined a bridge."""
+
+    at: Instant
+    bridge: str
+    bridge_type: str
+    technology: str
+    uniqueid: str
+    linkedid: str
+
+
+class BridgeLeave(NamedTuple):
+    """A channel left a bridge."""
+
+    at: Instant
+    bridge: str
+    uniqueid: str
+
+
+class QueueJoin(NamedTuple):
+    """A caller waits in a queue."""
+
+    at: Instant
+    uniqueid: str
+    queue: str
+
+
+class QueueStatus(NamedTuple):
+    """Why the dialplan's ``Queue()`` ended: ``VarSet`` of ``QUEUESTATUS``."""
+
+    at: Instant
+    uniqueid: str
+    status: str
+
+
+class AgentConnect(NamedTuple):
+    """The queue says that a member took the caller; ``hold_seconds`` whole, since the join."""
+
+    at: Instant
+    uniqueid: str
+    hold_seconds: int
+
+
+class AgentComplete(NamedTuple):
+    """The queue says that the member and the caller are done."""
+
+    at: Instant
+    uniqueid: str
+    hold_seconds: int
+    talk_seconds: int
+
+
+class Hold(NamedTuple):
+    """A channel put the other side on hold."""
+
+    at: Instant
+    uniqueid: str
+
+
+class Unhold(NamedTuple):
+    """A channel resumed."""
+
+    at: Instant
+    uniqueid: str
+
+
+class BlindTransfer(NamedTuple):
+    """A party handed the other one to an extension."""
+
+    at: Instant
+    result: str
+    transferer: str
+    transferee: str
+    exten: str
+
+
+class AttendedTransfer(NamedTuple):
+    """A party joined its two calls, or replaced itself in a call still ringing (``target_state`` not Up)."""
+
+    at: Instant
+    result: str
+    orig_transferer: str
+    second_transferer: str
+    second_bridge: str
+    transferee: str
+    target: str
+
+
+class Pickup(NamedTuple):
+    """A phone took the call that another phone was ringing for."""
+
+    at: Instant
+    uniqueid: str
+    target: str
+
+
+class Parked(NamedTuple):
+    """A party waits on a parking space."""
+
+    at: Instant
+    parkee: str
+
+
+class Unparked(NamedTuple):
+    """Somebody fetched a parked party."""
+
+    at: Instant
+    parkee: str
+    retriever_channel: str
+
+
+class ParkTimeout(NamedTuple):
+    """Nobody fetched the parked party: it goes back."""
+
+    at: Instant
+    parkee: str
+
+
+class MemberState(NamedTuple):
+    """A queue member as the queue sees it (``status`` per ``include/asterisk/devicestate.h``)."""
+
+    at: Instant
+    queue: str
+    name: str
+    interface: str
+    state_interface: str
+    in_call: str
+    status: int
+    paused: str
+
+
+class MemberRemoved(NamedTuple):
+    """A member is no longer of this queue."""
+
+    at: Instant
+    queue: str
+    interface: str
+
+
+class FullyBooted(NamedTuple):
+    """Asterisk will now answer every action."""
+
+    at: Instant
+
+
+class ClockSeen(NamedTuple):
+    """Something that only tells Asterisk's own time."""
+
+    at: Instant
+
+
+class Shutdown(NamedTuple):
+    """Asterisk is going down in good order."""
+
+    at: Instant
+
+
+class Reloaded(NamedTuple):
+    """Asterisk read its configuration anew."""
+
+    at: Instant
+    module: str
+
+
+class ListedChannel(NamedTuple):
+    """One line of ``CoreShowChannels``."""
+
+    at: Instant
+    channel: str
+    state: int
+    caller: str
+    context: str
+    exten: str
+    uniqueid: str
+    linkedid: str
+    application: str
+    bridge: str
+
+
+class ListedMember(NamedTuple):
+    """One line of ``QueueStatus``."""
+
+    at: Instant
+    queue: str
+    name: str
+    interface: str
+    state_interface: str
+    in_call: str
+    status: int
+    paused: str
+
+
+class ChannelsListed(NamedTuple):
+    """``CoreShowChannels`` is complete."""
+
+    at: Instant
+
+
+class MembersListed(NamedTuple):
+    """``QueueStatus`` is complete."""
+
+    at: Instant
+
+
+class ListedBridge(NamedTuple):
+    """One line of ``BridgeList``."""
+
+    at: Instant
+    bridge: str
+    bridge_type: str
+    technology: str
+
+
+Event = NamedTuple  # the union would be long and change with every event; the tracker dispatches on the type
+
+_INT: Final = frozenset({"ChannelState", "Cause", "HoldTime", "TalkTime", "Status"})
+_MEMBER: Final = ("Queue", "MemberName", "Interface", "StateInterface", "InCall", "Status", "Paused")
+
+# Headers in the order in which Asterisk writes them: each is looked for behind the one before.
+_SPECS: Final[dict[str, tuple[Callable[..., Any], tuple[str, ...]]]] = {
+    "Newchannel": (
+        NewChannel,
+        ("Channel", "ChannelState", "CallerIDNum", "Context", "Exten", "Uniqueid", "Linkedid"),
+    ),
+    "Newstate": (NewState, ("ChannelState", "Uniqueid", "Linkedid")),
+    "Newexten": (NewExten, ("Uniqueid", "Application")),
+    "Rename": (Rename, ("Newname", "Uniqueid")),
+    "HangupRequest": (HangupRequest, ("Uniqueid", "Cause")),
+    "Hangup": (Hangup, ("Uniqueid", "Cause")),
+    "DialBegin": (DialBegin, ("Uniqueid", "DestChannel", "DestUniqueid")),
+    "DialState": (DialProgress, ("DestUniqueid",)),
+    "DialEnd": (DialEnd, ("DestUniqueid", "Forward", "DialStatus")),
+    "BridgeEnter": (BridgeEnter, ("BridgeUniqueid", "BridgeType", "BridgeTechnology", "Uniqueid", "Linkedid")),
+    "BridgeLeave": (BridgeLeave, ("BridgeUniqueid", "Uniqueid")),
+    "QueueCallerJoin": (QueueJoin, ("Uniqueid", "Queue")),
+    "VarSet": (QueueStatus, ("Uniqueid", "Value")),
+    "AgentConnect": (AgentConnect, ("Uniqueid", "HoldTime")),
+    "AgentComplete": (AgentComplete, ("Uniqueid", "HoldTime", "TalkTime")),
+    "Hold": (Hold, ("Uniqueid",)),
+    "Unhold": (Unhold, ("Uniqueid",)),
+    "BlindTransfer": (BlindTransfer, ("Result", "TransfererUniqueid", "TransfereeUniqueid", "Extension")),
+    "AttendedTransfer": (
+        AttendedTransfer,
+        (
+            "Result",
+            "OrigTransfererUniqueid",
+            "SecondTransfererUniqueid",
+            "SecondBridgeUniqueid",
+            "TransfereeUniqueid",
+            "TransferTargetUniqueid",
+        ),
+    ),
+    "Pickup": (Pickup, ("Uniqueid", "TargetUniqueid")),
+    "ParkedCall": (Parked, ("ParkeeUniqueid",)),
+    "UnParkedCall": (Unparked, ("ParkeeUniqueid", "RetrieverChannel")),
+    "ParkedCallTimeOut": (ParkTimeout, ("ParkeeUniqueid",)),
+    "QueueMemberAdded": (MemberState, _MEMBER),
+    "QueueMemberPause": (MemberState, _MEMBER),
+    "QueueMemberStatus": (MemberState, _MEMBER),
+    "QueueMemberRemoved": (MemberRemoved, ("Queue", "Interface")),
+    "FullyBooted": (FullyBooted, ()),
+    "SuccessfulAuth": (ClockSeen, ()),
+    "Shutdown": (Shutdown, ()),
+    "Reload": (Reloaded, ("Module",)),
+    "CoreShowChannel": (
+        ListedChannel,
+        (
+            "Channel",
+            "ChannelState",
+            "CallerIDNum",
+            "Context",
+            "Exten",
+            "Uniqueid",
+            "Linkedid",
+            "Application",
+            "BridgeId",
+        ),
+    ),
+    "CoreShowChannelsComplete": (ChannelsListed, ()),
+    "QueueMember": (ListedMember, ("Queue", "Name", "Location", "StateInterface", "InCall", "Status", "Paused")),
+    "QueueStatusComplete": (MembersListed, ()),
+    "BridgeListItem": (ListedBridge, ("BridgeUniqueid", "BridgeType", "BridgeTechnology")),
+}
+
+WANTED: Final = frozenset(name.encode() for name in _SPECS)
+"""Names for ``wire.Parser``: every event that ``decode`` knows."""
+
+NEEDLES: Final = {b"VarSet": b"\r\nVariable: QUEUESTATUS\r\n", b"DialState": b"\r\nDialStatus: PROGRESS"}
+"""Of these, only the events holding the given bytes are of use."""
+
+_MAX_DIGITS: Final = 9  # no state, cause or number of seconds is longer; a forged one may be
+_STAMP: Final = b"\r\nTimestamp: "
+_UNIQUEID: Final = b"\r\nUniqueid: "
+
+
+def _finders(headers: tuple[str, ...]) -> tuple[tuple[bytes, int, bool], ...]:
+    return tuple((key := f"\r\n{name}: ".encode(), len(key), name in _INT) for name in headers)
+
+
+_DECODERS: Final = {name: (make, _finders(headers)) for name, (make, headers) in _SPECS.items()}
+
+
+class Decoder:
+    """Make events of messages, and count what an operator should hear of.
+
+    ``unstamped`` counts events without ``Timestamp`` (and without being a list item, which never has one),
+    ``ambiguous`` those dropped because a header that must be single came twice: a forged name or number may have
+    brought a second ``Uniqueid``, and neither can be believed.
+    """
+
+    def __init__(self) -> None:
+        self.unstamped = 0
+        self.ambiguous = 0
+        self.clock: Instant | None = None  # the newest Timestamp seen
+        self.stamped = True  # whether the last event that should carry a Timestamp did
+
+    def decode(self, message: Message, received_at: Instant) -> Any:
+        """Return the event, or None for one that telemon does not use.
+
+        Args:
+            message: an event from ``wire.Parser``.
+            received_at: the instant to give it if it carries none.
+        """
+        known = _DECODERS.get(message.name)
+        if known is None:
+            return None
+        raw = message.raw
+        if raw.count(_UNIQUEID) > 1:
+            self.ambiguous += 1
+            return None
+        make, finders = known
+        return make(self._instant(message, received_at), *_values(raw, finders))
+
+    def _instant(self, message: Message, received_at: Instant) -> Instant:
+        raw = message.raw
+        found = raw.find(_STAMP)
+        if found >= 0:
+            start = found + len(_STAMP)
+            end = raw.find(b"\r", start)
+            at = parse_stamp(raw[start : end if end >= 0 else None].decode("ascii", "replace"))
+            if at is not None:
+                self.clock, self.stamped = at, True
+                return at
+        if message.name in _STAMPED:
+            self.unstamped += 1
+            self.clock, self.stamped = None, False
+        # A list item never has a time of its own: the newest one known is Asterisk's "now".
+        return received_at if self.clock is None else self.clock
+
+
+# Events that carry a Timestamp whenever ``timestampevents = yes``; enough to notice that it is not set.
+_STAMPED: Final = frozenset({"Newchannel", "Newstate", "Hangup", "DialBegin", "QueueCallerJoin"})
+
+
+def _values(raw: bytes, finders: tuple[tuple[bytes, int, bool], ...]) -> list[str | int]:
+    values: list[str | int] = []
+    position = 0
+    for key, length, is_int in finders:
+        found = raw.find(key, position)
+        if found < 0:
+            found = raw.find(key)
+            if found < 0:
+                values.append(0 if is_int else "")
+                continue
+        start = found + length
+        end = raw.find(b"\r", start)
+        position = end if end >= 0 else len(raw)
+        value = raw[start:position]
+        if is_int:
+            values.append(int(value) if value.isdigit() and len(value) <= _MAX_DIGITS else 0)
+        else:
+            text = decode_text(value)
+            values.append(text if text.isprintable() else _printable(text))
+    return values
+
+
+def _printable(text: str) -> str:
+    """Replace control characters that a hostile caller sent: they have no business in a log, a label or a page."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -1,0 +1,91 @@
+"""When telemon was watching a PBX, and when it was not.
+
+From the first complete snapshot after a login to the fall of the link is ``seen``; everything else is a ``gap`` with
+its cause. The intervals follow each other without a hole, so that their lengths add up to the time there was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telemon.instants import Duration, Instant
+
+
+class Sight(StrEnum):
+    """Whether calls could be seen."""
+
+    SEEN = "seen"
+    GAP = "gap"
+
+
+class GapCause(StrEnum):
+    """Why nothing was seen."""
+
+    TELEMON_STOPPED = "telemon_stopped"
+    LINK_CUT = "link_cut"
+    LINK_REFUSED = "link_refused"
+    PBX_DOWN = "pbx_down"
+    PBX_FROZEN = "pbx_frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One stretch of seeing or of blindness on one PBX; ``ended_at`` is None while it lasts."""
+
+    pbx: str
+    started_at: Instant
+    ended_at: Instant | None
+    sight: Sight
+    cause: GapCause | None = None
+
+
+class Watch:
+    """The intervals of one PBX, as they come."""
+
+    def __init__(self, pbx: str) -> None:
+        self.pbx = pbx
+        self.current: Interval | None = None
+        self.gap_duration: Duration = 0  # of all gaps that are over
+        self._changed: list[Interval] = []
+
+    def see(self, at: Instant) -> None:
+        """From now on everything is seen."""
+        self._begin(Interval(self.pbx, at, None, Sight.SEEN))
+
+    def lose(self, at: Instant, cause: GapCause) -> None:
+        """From now on nothing is seen; a cause learnt later than the gap began does not begin another."""
+        if self.current is None or self.current.sight is Sight.SEEN:
+            self._begin(Interval(self.pbx, at, None, Sight.GAP, cause))
+
+    @property
+    def is_seeing(self) -> bool:
+        """Whether calls are being seen now."""
+        return self.current is not None and self.current.sight is Sight.SEEN
+
+    def blind_duration(self, now: Instant) -> Duration:
+        """How long nothing was seen so far, the present gap included."""
+        current = self.current
+        if current is None or current.sight is Sight.SEEN:
+            return self.gap_duration
+        return self.gap_duration + max(0, now - current.started_at)
+
+    def take_changed(self) -> list[Interval]:
+        """Return the intervals that began or ended since the last call."""
+        changed, self._changed = self._changed, []
+        return changed
+
+    def _begin(self, following: Interval) -> None:
+        previous = self.current
+        if previous is not None:
+            if previous.sight is following.sight:
+                return
+            at = max(previous.started_at, following.started_at)
+            following = replace(following, started_at=at)
+            self._changed.append(replace(previous, ended_at=at))
+            if previous.sight is Sight.GAP:
+                self.gap_duration += at - previous.started_at
+        self.current = following
+        self._changed.append(following)

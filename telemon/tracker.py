@@ -1,0 +1,403 @@
+"""Events of one PBX → calls: which event means which fact about which call.
+
+Pure: every event carries its instant. ``Tracker.feed`` takes events in the order of arrival and returns the calls that
+are over. Asterisk does not fix the order across topics (channel, dial, bridge, queue), so each handler asks what is
+true now rather than what came just before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from telemon.ami import events as ami
+from telemon.attempts import Attempt
+from telemon.calls import AFTER_ANSWER, Call, Phase
+from telemon.handovers import Desk
+from telemon.instants import SECOND, parse_stamp
+from telemon.legs import BUSY, RING, RINGING, UP, Leg, Switch
+from telemon.records import CallRecord, Flag, Provenance, TransferKind
+from telemon.services import EVERYTHING, Numbering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from telemon.instants import Duration, Instant
+
+DEFAULT_SHORT_ABANDON: Final = 5 * SECOND
+
+# Dialplan applications that reach for a person: while one runs, the caller's line goes up for an operator.
+_REACHING: Final = frozenset({
+    "Dial", "Queue", "FollowMe", "RetryDial", "Page", "Pickup", "PickupChan", "ParkedCall", "Park", "Bridge",
+    "BridgeWait", "ConfBridge", "AppDial", "AppDial2", "AppQueue", "Stasis",
+})  # fmt: skip
+# Applications that speak to the caller instead of a person.
+_SPEAKING: Final = frozenset({
+    "VoiceMail", "VoiceMailMain", "MiniVM_Record", "Playback", "BackGround", "Background", "BackgroundDetect",
+    "ControlPlayback", "WaitExten", "Read", "Record", "MusicOnHold", "Echo", "Directory", "Festival", "SayAlpha",
+    "SayDigits", "SayNumber", "SayPhonetic", "SayUnixTime", "Dictate", "ExternalIVR", "IVRDemo", "Playtones",
+    "Milliwatt",
+})  # fmt: skip
+_REFUSING: Final = frozenset({"Busy", "Congestion"})
+_UNALLOCATED: Final = 1  # Q.850: the number dialled does not exist
+_MISSES_TO_FORGET: Final = 2  # a list may cross with a Hangup on the wire; two lists cannot
+
+
+class Tracker:
+    """Follow every call of one PBX.
+
+    Args:
+        site: prefix of each ``call_id``.
+        numbering: which channels are callers, and of which service.
+        short_abandon: below this ring duration an abandoned call is ``short_abandoned``.
+        provenance: stamped on each record.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        numbering: Numbering | None = None,
+        *,
+        short_abandon: Duration = DEFAULT_SHORT_ABANDON,
+        provenance: Provenance = Provenance.LIVE,
+    ) -> None:
+        self.site = site
+        self.numbering = numbering or Numbering()
+        self.calls: dict[str, Call] = {}  # by the uniqueid of the caller's leg
+        self.switch = Switch()
+        self.stamped = True  # set to False while events come without Asterisk's own time
+        self.blind_since: Instant | None = 0  # nothing was watched before the first snapshot
+        self._desk = Desk(self.switch, self.calls, self.numbering)
+        self._short_abandon = short_abandon
+        self._provenance = provenance
+        self._orphans: dict[str, list[Leg]] = {}  # legs dialled by a Local half that nobody is known to dial yet
+        self._listed: dict[str, ami.ListedChannel] = {}
+        self._finished: list[CallRecord] = []
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            ami.NewChannel: self._new_channel,
+            ami.NewState: self._new_state,
+            ami.NewExten: self._new_exten,
+            ami.Rename: self._rename,
+            ami.HangupRequest: self._hangup_request,
+            ami.Hangup: self._hangup,
+            ami.DialBegin: self._dial_begin,
+            ami.DialProgress: self._dial_progress,
+            ami.DialEnd: self._dial_end,
+            ami.BridgeEnter: self._bridge_enter,
+            ami.BridgeLeave: self._bridge_leave,
+            ami.QueueJoin: self._queue_join,
+            ami.QueueStatus: self._queue_status,
+            ami.AgentConnect: self._agent_connect,
+            ami.AgentComplete: self._agent_connect,
+            ami.ListedBridge: self._listed_bridge,
+            ami.ListedChannel: self._listed_channel,
+            ami.ChannelsListed: self._channels_listed,
+            **self._desk.handlers,
+        }
+
+    def feed(self, event: Any) -> list[CallRecord]:
+        """Take one event (of ``telemon.ami.events``) and return the calls that it ended."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+            if self._finished:
+                return self._take_finished()
+        return []
+
+    def lose_link(self, at: Instant) -> None:
+        """Nothing is seen from now on; ends at the next complete list of channels."""
+        if self.blind_since is None:
+            self.blind_since = at
+        self._listed.clear()
+
+    def give_up(self) -> list[CallRecord]:
+        """Close what is still open, as not seen to the end (a capture that stops, a daemon that ends)."""
+        for call in list(self.calls.values()):
+            call.lose_sight()
+            self._finish(call)
+        return self._take_finished()
+
+    def open_calls(self) -> Iterable[Call]:
+        """Return the calls under way that belong to a service."""
+        return (call for call in self.calls.values() if call.service is not None)
+
+    def _take_finished(self) -> list[CallRecord]:
+        finished, self._finished = self._finished, []
+        return finished
+
+    def _finish(self, call: Call) -> None:
+        del self.calls[call.leg.uniqueid]
+        call.leg.call = None
+        if call.service is None or self._is_unallocated(call):
+            return
+        self._finished.append(call.record(self._short_abandon, self._provenance))
+
+    @staticmethod
+    def _is_unallocated(call: Call) -> bool:
+        """Whether the dialplan itself said that this DDI does not exist, and the site named no DDIs of its own."""
+        return call.service is EVERYTHING and call.hangup_cause == _UNALLOCATED and call.reached_nobody
+
+    # -- channels
+
+    def _new_channel(self, event: ami.NewChannel) -> None:
+        if event.uniqueid in self.switch.legs or not event.uniqueid:
+            return
+        leg = Leg(event.uniqueid, event.channel, event.linkedid, event.state, event.context)
+        self.switch.add(leg)
+        if event.state == RING and event.uniqueid == event.linkedid and not leg.is_local:
+            self._caller_arrives(leg, event.exten, event.caller, event.at)
+
+    def _caller_arrives(self, leg: Leg, ddi: str, caller: str, at: Instant) -> Call:
+        """Open a call; one from a phone, or to no known service, stays unnamed until it enters a service's queue."""
+        inbound = self.numbering.is_inbound(leg.context)
+        service = self.numbering.service_dialled(leg.context, ddi) if inbound else None
+        call = Call(site=self.site, leg=leg, service=service, ddi=ddi, caller=caller, at=at)
+        call.closed = service is not None and not service.is_open(at)
+        call.is_probe = caller in self.numbering.probe_callers
+        if not inbound:
+            call.flags.add(Flag.INTERNAL)
+        if not self.stamped:
+            call.flags.add(Flag.NO_TIMESTAMPS)
+        leg.call = call
+        self.calls[leg.uniqueid] = call
+        return call
+
+    def _new_state(self, event: ami.NewState) -> None:
+        leg = self.switch.legs.get(event.uniqueid)
+        if leg is None:
+            return
+        leg.state = event.state
+        if event.state == RINGING:
+            if leg.ringing_at is None:
+                leg.ringing_at = event.at
+            if leg.attempt is not None and leg.attempt.ringing_at is None:
+                leg.attempt.ringing_at = event.at
+        elif event.state == UP:
+            self._leg_up(leg, event.at)
+        elif event.state == BUSY and leg.call is not None:
+            leg.call.refused = True
+
+    def _leg_up(self, leg: Leg, at: Instant) -> None:
+        if leg.up_at is None:
+            leg.up_at = at
+        if leg.attempt is not None and leg.attempt.up_at is None:
+            leg.attempt.up_at = at
+        call = leg.call
+        if call is None or call.phase in AFTER_ANSWER or leg.application in _REACHING:
+            return
+        if not leg.application and any(attempt.up_at is not None for attempt in call.attempts):
+            return  # no dialplan events here, and a phone is up: the line goes up for it
+        call.machine_answers(at)
+        if leg.application in _SPEAKING or not leg.application:
+            call.machine_takes(at)
+
+    def _new_exten(self, event: ami.NewExten) -> None:
+        leg = self.switch.legs.get(event.uniqueid)
+        if leg is None:
+            return
+        leg.application = event.application
+        call = leg.call
+        if call is None:
+            return
+        if event.application == "Ringing" and call.service is not None:
+            call.alert(event.at)
+        elif event.application in _REFUSING:
+            call.refused = True
+        elif event.application in _SPEAKING and leg.state == UP:
+            call.machine_answers(event.at)
+            call.machine_takes(event.at)
+
+    def _rename(self, event: ami.Rename) -> None:
+        leg = self.switch.legs.get(event.uniqueid)
+        if leg is not None:
+            self.switch.rename(leg, event.new_name)
+
+    def _hangup_request(self, event: ami.HangupRequest) -> None:
+        leg = self.switch.legs.get(event.uniqueid)
+        if leg is None:
+            return
+        if leg.call is not None:
+            # After Busy() or Congestion() Asterisk reports a request too, though the caller only heard the tone.
+            leg.call.caller_hung_up = not leg.call.refused
+        attempt = leg.attempt
+        if attempt is not None and attempt.ended_at is None and leg.up_at is None:
+            attempt.refused = True
+            attempt.cause = event.cause
+
+    def _hangup(self, event: ami.Hangup) -> None:
+        leg = self.switch.legs.get(event.uniqueid)
+        if leg is None:
+            return
+        attempt = leg.attempt
+        if attempt is not None:
+            attempt.cause = attempt.cause or event.cause
+            if attempt.ended_at is None and not attempt.lost:
+                attempt.ended_at = event.at
+        if leg.call is not None:
+            leg.call.end(event.at, event.cause)
+            self._finish(leg.call)
+        else:
+            for call in self._desk.callers_with(leg):
+                call.resume(event.at, leg.uniqueid)
+        self._forget(leg)
+
+    def _forget(self, leg: Leg) -> None:
+        self._orphans.pop(leg.uniqueid, None)
+        self.switch.remove(leg)
+
+    # -- dials and queues
+
+    def _dial_begin(self, event: ami.DialBegin) -> None:
+        leg = self.switch.legs.get(event.dest_uniqueid)
+        source = self.switch.legs.get(event.uniqueid)
+        if leg is None or source is None or leg.call is not None:
+            return
+        leg.dialled_by = event.uniqueid
+        if source.call is not None and source.call.phase is Phase.ANSWERED:
+            # The caller's own channel dials after the answer: somebody or something moved it.
+            source.call.hand_on(TransferKind.REDIRECT, "", event.at)
+        call = self.switch.call_rung_by(source)
+        if call is None:
+            self._orphans.setdefault(source.uniqueid, []).append(leg)
+        else:
+            self._ring(call, leg, event.at)
+
+    def _ring(self, call: Call, leg: Leg, at: Instant) -> None:
+        """A leg is rung for this call: an attempt, unless it is only the wiring towards one."""
+        if self.numbering.is_machine(leg.interface):
+            return
+        call.alert(at, by_dial=True)
+        if leg.is_local:
+            half = self.switch.other_half(leg)
+            for orphan in self._orphans.pop(half.uniqueid, ()) if half is not None else ():
+                self._ring(call, orphan, at)
+        elif leg.attempt is None:
+            leg.attempt = Attempt(leg.interface, at)
+            leg.attempt.ringing_at = leg.ringing_at
+            call.rings(leg.attempt)
+
+    def _dial_progress(self, event: ami.DialProgress) -> None:
+        leg = self.switch.legs.get(event.dest_uniqueid)
+        if leg is not None and leg.attempt is not None and leg.attempt.ringing_at is None:
+            leg.attempt.ringing_at = event.at
+
+    def _dial_end(self, event: ami.DialEnd) -> None:
+        leg = self.switch.legs.get(event.dest_uniqueid)
+        attempt = leg.attempt if leg is not None else None
+        if attempt is None or attempt.ended_at is not None:
+            return
+        attempt.ended_at = event.at
+        attempt.status = event.status
+        attempt.forwarded = bool(event.forward)
+
+    def _queue_join(self, event: ami.QueueJoin) -> None:
+        leg = self.switch.legs.get(event.uniqueid)
+        call = self.switch.call_rung_by(leg) if leg is not None else None
+        if leg is None or call is None:
+            return
+        service = self.numbering.service_of_queue(event.queue)
+        if call.service is None and service is not None:
+            call.service = service
+            call.closed = not service.is_open(call.arrived_at)
+        if leg is call.leg and call.phase is Phase.ANSWERED:
+            call.hand_on(TransferKind.REDIRECT, event.queue, event.at)
+        call.queues.append(event.queue)
+        call.queued_at = event.at
+        if service is not None:
+            call.alert(event.at)
+
+    def _queue_status(self, event: ami.QueueStatus) -> None:
+        call = self.calls.get(event.uniqueid)
+        if call is not None:
+            call.queue_status = event.status
+
+    def _agent_connect(self, event: ami.AgentConnect | ami.AgentComplete) -> None:
+        call = self.calls.get(event.uniqueid)
+        if call is not None:
+            call.queue_held(event.hold_seconds * SECOND)
+
+    # -- bridges
+
+    def _bridge_enter(self, event: ami.BridgeEnter) -> None:
+        leg = self.switch.legs.get(event.uniqueid)
+        if leg is None:
+            return
+        leg.linkedid = event.linkedid or leg.linkedid
+        bridge = self.switch.bridge(event.bridge, event.bridge_type, event.technology)
+        self.switch.enter(leg, bridge)
+        if not bridge.holding and len(bridge.legs) > 1:
+            self._look_for_answers(leg, event.at)
+
+    def _look_for_answers(self, leg: Leg, at: Instant, not_before: Instant | None = None) -> None:
+        """Whoever now hears an operator is answered."""
+        joined = self.switch.joined(leg)
+        for caller in joined:
+            call = caller.call
+            if call is None or call.service is None or len(joined) == 1:
+                continue
+            if call.bridged_at is None:
+                call.bridged_at = at
+            operators = self._desk.operators_among(joined, caller)
+            if operators:
+                call.join(operators, at, not_before=not_before)
+
+    def _bridge_leave(self, event: ami.BridgeLeave) -> None:
+        leg = self.switch.legs.get(event.uniqueid)
+        if leg is not None and leg.bridge is not None and leg.bridge.bridge_id == event.bridge:
+            self.switch.leave(leg)
+
+    # -- lists of channels: what is true after a gap
+
+    def _listed_bridge(self, event: ami.ListedBridge) -> None:
+        if event.bridge in self.switch.bridges:
+            self.switch.bridge(event.bridge, event.bridge_type, event.technology)
+
+    def _listed_channel(self, event: ami.ListedChannel) -> None:
+        self._listed[event.uniqueid] = event
+
+    def _channels_listed(self, event: ami.ChannelsListed) -> None:
+        listed, self._listed = self._listed, {}
+        gap, self.blind_since = self.blind_since, None
+        for leg in list(self.switch.legs.values()):
+            leg.misses = 0 if leg.uniqueid in listed else leg.misses + 1
+            if leg.misses >= (_MISSES_TO_FORGET if gap is None else 1):
+                self._gone_unseen(leg)
+        if gap is None:
+            return
+        for line in listed.values():
+            self._found(line, event.at)
+        for call in list(self.calls.values()):
+            if Flag.ARRIVED_IN_GAP not in call.flags:
+                call.flags.add(Flag.SEEN_THROUGH_GAP)
+            self._look_for_answers(call.leg, event.at, not_before=max(gap, call.arrived_at))
+
+    def _gone_unseen(self, leg: Leg) -> None:
+        if leg.attempt is not None and leg.attempt.ended_at is None:
+            leg.attempt.lost = True
+        if leg.call is not None:
+            leg.call.lose_sight()
+            self._finish(leg.call)
+        self._forget(leg)
+
+    def _found(self, line: ami.ListedChannel, at: Instant) -> None:
+        """Bring one leg up to date with what the list says of it."""
+        leg = self.switch.legs.get(line.uniqueid)
+        if leg is None:
+            leg = Leg(line.uniqueid, line.channel, line.linkedid, line.state, line.context)
+            self.switch.add(leg)
+            if line.uniqueid == line.linkedid and not leg.is_local:
+                self._found_caller(leg, line, at)
+        leg.state = line.state
+        leg.linkedid = line.linkedid
+        leg.application = line.application
+        if line.bridge:
+            self.switch.enter(leg, self.switch.bridge(line.bridge))
+        else:
+            self.switch.leave(leg)
+
+    def _found_caller(self, leg: Leg, line: ami.ListedChannel, at: Instant) -> None:
+        """A caller who arrived unseen: Asterisk put the second of the arrival into the uniqueid."""
+        arrived_at = parse_stamp(line.uniqueid.rpartition("-")[2].partition(".")[0])
+        call = self._caller_arrives(leg, line.exten, line.caller, at if arrived_at is None else min(arrived_at, at))
+        call.flags.add(Flag.ARRIVED_IN_GAP)
+        if line.application == "Queue" and call.service is not None:
+            call.alert(call.arrived_at)
