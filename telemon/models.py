@@ -1,0 +1,133 @@
+"""The ledger's tables.
+
+Instants are aware UTC datetimes with microseconds, ``*_seconds`` are seconds. ``caller`` is a pseudonym, and so is any
+number inside ``operator``, ``answered_by`` and ``to`` (see ``telemon.privacy``). Changing a table needs a migration.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Index, Text
+from sqlalchemy import DateTime as SqlDateTime
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel import Field, SQLModel
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC datetime: ``timestamptz`` in PostgreSQL; in SQLite, text as ``telemon.instants.to_iso`` writes it.
+
+    The text has a fixed width, so it sorts by time.
+    """
+
+    impl = SqlDateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """SQLite has no type that holds a zone."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else SqlDateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse a naive datetime: it names no instant."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value.isoformat()}: it names no instant")
+        utc = value.astimezone(UTC)
+        return utc.isoformat(timespec="microseconds") if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return what was stored, in UTC whatever the session's zone."""
+        if value is None:
+            return None
+        moment: datetime = datetime.fromisoformat(value) if dialect.name == "sqlite" else value
+        return moment.astimezone(UTC)
+
+
+JsonList = JSON().with_variant(JSONB(), "postgresql")
+
+
+class Call(SQLModel, table=True):
+    """One call, once it is over; see ``telemon.records.CallRecord``."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        Index("ix_calls_service_arrived_at", "service", "arrived_at"),
+        Index("ix_calls_arrived_at", "arrived_at"),
+    )
+
+    call_id: str = Field(primary_key=True)
+    site: str
+    service: str
+    service_kind: str
+    ddi: str
+    caller: str
+    linkedid: str
+    arrived_at: datetime = Field(sa_type=UtcDateTime)
+    alerting_at: datetime | None = Field(sa_type=UtcDateTime)
+    operator_ringing_at: datetime | None = Field(sa_type=UtcDateTime)
+    operator_up_at: datetime | None = Field(sa_type=UtcDateTime)
+    answered_at: datetime | None = Field(sa_type=UtcDateTime)
+    answered_not_before: datetime | None = Field(sa_type=UtcDateTime)
+    machine_answered_at: datetime | None = Field(sa_type=UtcDateTime)
+    diverted_at: datetime | None = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(sa_type=UtcDateTime)
+    outcome: str
+    ended_by: str | None
+    answered_by: str | None
+    wait_seconds: float | None
+    ring_seconds: float | None
+    operator_ring_seconds: float | None
+    talk_seconds: float | None
+    hold_seconds: float
+    rings: int | None = Field(sa_type=BigInteger)  # a PBX whose clock jumps must not overflow it
+    queues: list[str] = Field(sa_type=JsonList)
+    hangup_cause: int | None = Field(sa_type=BigInteger)
+    is_probe: bool
+    flags: list[str] = Field(sa_type=JsonList)
+    provenance: str
+
+
+class RingAttempt(SQLModel, table=True):
+    """One operator's leg alerted for one call, in the order of the call."""
+
+    __tablename__ = "ring_attempts"
+    __table_args__ = {"sqlite_with_rowid": False}  # one b-tree to write, not two
+
+    call_id: str = Field(foreign_key="calls.call_id", ondelete="CASCADE", primary_key=True)
+    position: int = Field(primary_key=True)
+    operator: str
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    ringing_at: datetime | None = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(sa_type=UtcDateTime)
+    result: str
+
+
+class Transfer(SQLModel, table=True):
+    """One time the caller was handed on after the answer, in the order of the call."""
+
+    __tablename__ = "transfers"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    call_id: str = Field(foreign_key="calls.call_id", ondelete="CASCADE", primary_key=True)
+    position: int = Field(primary_key=True)
+    kind: str
+    to: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    result: str
+
+
+class Observation(SQLModel, table=True):
+    """One interval in which a PBX was watched (``seen``) or not (``gap``); see ``telemon.observation.Interval``."""
+
+    __tablename__ = "observations"
+
+    pbx: str = Field(primary_key=True)
+    started_at: datetime = Field(sa_type=UtcDateTime, primary_key=True)
+    ended_at: datetime | None = Field(sa_type=UtcDateTime)
+    state: str
+    cause: str | None
+
+
+TABLES = SQLModel.metadata.tables
