@@ -1,0 +1,250 @@
+"""What the simulated Asterisk knows: channels, bridges, queues, members and devices, learnt from its own events.
+
+Every event passes through :meth:`Switchboard.tell` before it is broadcast, so that answers to actions always agree
+with what was told. Consequences that no single call knows are added here, as res_pjsip and app_queue add them:
+device states from channels, members' states from devices, positions and counts from the callers waiting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from simulators.ami.event import Event, Headers
+from simulators.ami.legs import DOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CHANNEL_HEADERS = frozenset(
+    {
+        "Channel", "ChannelState", "ChannelStateDesc", "CallerIDNum", "CallerIDName", "ConnectedLineNum",
+        "ConnectedLineName", "Language", "AccountCode", "Context", "Exten", "Priority", "Uniqueid", "Linkedid",
+    },
+)  # fmt: skip
+_STATE_CHANGES = ("Newchannel", "Newstate", "Hangup")
+# Source: enum ast_device_state in Asterisk's include/asterisk/devicestate.h, as QueueMember's Status gives it.
+_DEVICE_STATES = {"NOT_INUSE": "1", "BUSY": "3"}
+
+
+@dataclass(slots=True)
+class Channel:
+    """One live channel: its latest snapshot, what it runs, since when (Unix seconds), and its bridge."""
+
+    headers: Headers
+    created_at: float
+    application: str = ""
+    data: str = ""
+    bridge: str = ""
+
+
+@dataclass(slots=True)
+class Member:
+    """One member of one queue, with the statistics that app_queue keeps."""
+
+    interface: str
+    name: str
+    calls_taken: int = 0
+    last_call: int = 0
+    in_call: bool = False
+
+
+@dataclass(slots=True)
+class Caller:
+    """One caller in a queue."""
+
+    channel: str
+    uniqueid: str
+    number: str
+    name: str
+    joined_at: float
+    original_position: int
+
+
+@dataclass(slots=True)
+class Queue:
+    """One queue: its members, who waits, and its statistics."""
+
+    name: str
+    members: list[Member]
+    waiting: list[Caller] = field(default_factory=list)
+    completed: int = 0
+    abandoned: int = 0
+    hold_time: int = 0
+    talk_time: int = 0
+
+    def position_of(self, uniqueid: str) -> int:
+        """Return the caller's place in the queue, from 1; 0 if the caller is not in it."""
+        places = (place for place, caller in enumerate(self.waiting, 1) if caller.uniqueid == uniqueid)
+        return next(places, 0)
+
+    def member(self, interface: str) -> Member | None:
+        """Return the member with this interface, if there is one."""
+        return next((member for member in self.members if member.interface == interface), None)
+
+
+class Switchboard:
+    """The state of one simulated Asterisk."""
+
+    def __init__(self, queues: dict[str, dict[str, str]], *, phones: Iterable[str] = (), booted_at: float) -> None:
+        """Configure the switchboard.
+
+        Args:
+            queues: members of each queue: ``{"standard": {"PJSIP/op1": "Camille Durand"}}``.
+            phones: further phones, that belong to no queue.
+            booted_at: Unix seconds.
+        """
+        self._members = queues
+        self._phones = {*phones, *(interface for members in queues.values() for interface in members)}
+        self.forget(booted_at)
+
+    def forget(self, booted_at: float) -> None:
+        """Start anew, as after a restart: only the configuration remains."""
+        self.booted_at = booted_at
+        self.processed_calls = 0
+        self.channels: dict[str, Channel] = {}
+        self.bridges: dict[str, Headers] = {}
+        self.devices = dict.fromkeys(sorted(self._phones), "NOT_INUSE")
+        self.queues = {
+            name: Queue(name, [Member(interface, title) for interface, title in members.items()])
+            for name, members in self._members.items()
+        }
+
+    @property
+    def current_calls(self) -> int:
+        """How many channels run a dialplan: the callers', not the phones that are rung for them."""
+        shown = (dict(channel.headers) for channel in self.channels.values())
+        return sum(headers["Uniqueid"] == headers["Linkedid"] for headers in shown)
+
+    def tell(self, event: Event, now: float) -> list[Event]:
+        """Learn from an event and return what is to be broadcast: the event, completed, and its consequences."""
+        self._learn_channel(event, now)
+        self._learn_bridge(event)
+        queue = self.queues.get(event.get("Queue"))
+        told = [event] if queue is None else self._learn_queue(queue, event, now)
+        return told + self._device_changes(event)
+
+    def _learn_channel(self, event: Event, now: float) -> None:
+        uniqueid = event.get("Uniqueid")
+        snapshot = tuple(header for header in event.headers if header[0] in _CHANNEL_HEADERS)
+        if event.name == "Newchannel":
+            self.channels[uniqueid] = Channel(snapshot, now)
+            self.processed_calls += event.get("ChannelState") != str(DOWN)
+            return
+        channel = self.channels.get(uniqueid)
+        if channel is None:
+            return
+        channel.headers = snapshot
+        if event.name == "Newexten":
+            channel.application, channel.data = event.get("Application"), event.get("AppData")
+        elif event.name == "Hangup":
+            del self.channels[uniqueid]
+
+    def _learn_bridge(self, event: Event) -> None:
+        if not event.name.startswith("Bridge"):
+            return
+        bridge = event.get("BridgeUniqueid")
+        self.bridges[bridge] = tuple(header for header in event.headers if header[0].startswith("Bridge"))
+        channel = self.channels.get(event.get("Uniqueid"))
+        if event.name == "BridgeDestroy":
+            del self.bridges[bridge]
+        elif channel is not None:
+            channel.bridge = bridge if event.name == "BridgeEnter" else ""
+
+    def _learn_queue(self, queue: Queue, event: Event, now: float) -> list[Event]:
+        if event.name == "QueueCallerJoin":
+            return self._join(queue, event, now)
+        if event.name == "QueueCallerAbandon":
+            queue.abandoned += 1
+            return [self._place(queue, event)]
+        if event.name == "QueueCallerLeave":
+            return self._leave(queue, event)
+        member = queue.member(event.get("Interface"))
+        if member is not None and event.name == "AgentConnect":
+            member.in_call = True
+            queue.hold_time = _average(queue.hold_time, int(event.get("HoldTime")))
+        elif member is not None and event.name == "AgentComplete":
+            member.in_call, member.last_call = False, int(now)
+            member.calls_taken += 1
+            queue.completed += 1
+            queue.talk_time = _average(queue.talk_time, int(event.get("TalkTime")))
+        return [event]
+
+    def _join(self, queue: Queue, event: Event, now: float) -> list[Event]:
+        place = len(queue.waiting) + 1
+        caller = Caller(
+            event.get("Channel"),
+            event.get("Uniqueid"),
+            event.get("CallerIDNum"),
+            event.get("CallerIDName"),
+            now,
+            place,
+        )
+        queue.waiting.append(caller)
+        joined = event.replaced(Position=str(place), Count=str(place))
+        return [*self._device_change(f"Queue:{queue.name}", "RINGING"), joined]
+
+    def _place(self, queue: Queue, event: Event) -> Event:
+        place = queue.position_of(event.get("Uniqueid"))
+        if place == 0:
+            return event
+        original = queue.waiting[place - 1].original_position
+        return event.replaced(Position=str(place), OriginalPosition=str(original))
+
+    def _leave(self, queue: Queue, event: Event) -> list[Event]:
+        left = self._place(queue, event).replaced(Count=str(max(0, len(queue.waiting) - 1)))
+        queue.waiting = [caller for caller in queue.waiting if caller.uniqueid != event.get("Uniqueid")]
+        emptied = [] if queue.waiting else self._device_change(f"Queue:{queue.name}", "NOT_INUSE")
+        return [*emptied, left]
+
+    def _device_changes(self, event: Event) -> list[Event]:
+        """Device state of the channel's endpoint, and what it means for the queues that its phone serves."""
+        if event.name not in _STATE_CHANGES:
+            return []
+        device = event.get("Channel").rpartition("-")[0]
+        changed = self._device_change(device, self._device_state(device))
+        if not changed:
+            return []
+        members = [(queue, member) for queue in self.queues.values() if (member := queue.member(device))]
+        return changed + [Event("QueueMemberStatus", self.member_status(queue, member)) for queue, member in members]
+
+    def _device_state(self, device: str) -> str:
+        """As ``device_state_busy_at = 1`` gives it; a trunk without contacts is UNAVAILABLE while idle."""
+        own = (dict(channel.headers) for channel in self.channels.values())
+        states = [int(headers["ChannelState"]) for headers in own if headers["Channel"].rpartition("-")[0] == device]
+        engaged = any(state != DOWN for state in states)
+        if device in self._phones:
+            return "BUSY" if engaged else "NOT_INUSE"
+        return "INUSE" if engaged else "UNAVAILABLE"
+
+    def _device_change(self, device: str, state: str) -> list[Event]:
+        if self.devices.get(device) == state:
+            return []
+        self.devices[device] = state
+        return [Event("DeviceStateChange", (("Device", device), ("State", state)))]
+
+    def member_status(self, queue: Queue, member: Member) -> Headers:
+        """The headers of ``QueueMemberStatus`` (app_queue.c, ``queue_member_blob_create``)."""
+        return (
+            ("Queue", queue.name),
+            ("MemberName", member.name),
+            ("Interface", member.interface),
+            ("StateInterface", member.interface),
+            ("Membership", "static"),
+            ("Penalty", "0"),
+            ("CallsTaken", str(member.calls_taken)),
+            ("LastCall", str(member.last_call)),
+            ("LastPause", "0"),
+            ("LoginTime", str(int(self.booted_at))),
+            ("InCall", str(int(member.in_call))),
+            ("Status", _DEVICE_STATES[self.devices[member.interface]]),
+            ("Paused", "0"),
+            ("PausedReason", ""),
+            ("Ringinuse", "0"),
+            ("Wrapuptime", "0"),
+        )
+
+
+def _average(before: int, latest: int) -> int:
+    """app_queue's running average of hold and talk times (``recalc_holdtime``): three parts old, one part new."""
+    return (3 * before + latest) >> 2
