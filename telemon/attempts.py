@@ -64,7 +64,7 @@ class Attempt:
             operator=self.operator,
             started_at=self.started_at,
             ringing_at=self.ringing_at,
-            ended_at=self.ended_at,
+            ended_at=None if self.ended_at is None else max(self.started_at, self.ended_at),
             result=self.result,
         )
 

@@ -89,7 +89,7 @@ class Call:
         "alerted_by_dial_only", "alerting_at", "answered_at", "answered_by", "answered_not_before",
         "arrived_at", "attempts", "bridged_at", "call_id", "caller", "caller_hung_up", "closed", "ddi",
         "diverted_at", "ended_at", "flags", "handovers", "hangup_cause", "hold_duration", "hold_since",
-        "holder", "is_probe", "leg", "machine_answered_at", "operator_ringing_at", "operator_up_at",
+        "holder", "is_probe", "latest", "leg", "machine_answered_at", "operator_ringing_at", "operator_up_at",
         "operators", "phase", "queue_status", "queued_at", "queues", "refused", "service", "site",
     )  # fmt: skip
 
@@ -101,6 +101,7 @@ class Call:
         self.ddi = ddi
         self.caller = caller
         self.arrived_at = at
+        self.latest = at  # the last instant that counted
         self.phase = Phase.ARRIVED
         self.alerting_at: Instant | None = None
         self.alerted_by_dial_only = True
@@ -136,6 +137,11 @@ class Call:
         self.phase = after
         return True
 
+    def _clock(self, at: Instant) -> Instant:
+        """Return the instant of a fact. A call's own time never runs back, though stamps and the order of events do."""
+        self.latest = max(self.latest, at)
+        return self.latest
+
     @property
     def waiting(self) -> bool:
         """Whether the switchboard rings for this caller now."""
@@ -159,8 +165,10 @@ class Call:
         if self.phase is not Phase.ALERTING:
             return
         self.diverted_at = None
-        if self.alerting_at is None or at < self.alerting_at:
-            self.alerting_at = at
+        if self.alerting_at is None:
+            self.alerting_at = self._clock(at)
+        else:
+            self.alerting_at = max(self.arrived_at, min(self.alerting_at, at))
         self.alerted_by_dial_only = self.alerted_by_dial_only and by_dial
 
     def rings(self, attempt: Attempt) -> None:
@@ -173,12 +181,12 @@ class Call:
     def machine_answers(self, at: Instant) -> None:
         """A machine answered the caller's line."""
         if self.machine_answered_at is None and self.phase not in AFTER_ANSWER:
-            self.machine_answered_at = at
+            self.machine_answered_at = self._clock(at)
 
     def machine_takes(self, at: Instant) -> None:
         """A machine has the caller after it had rung: unless it comes back, the wait ended here."""
         if self._apply(Fact.MACHINE_TOOK):
-            self.diverted_at = at
+            self.diverted_at = self._clock(at)
 
     # -- the answer and after
 
@@ -191,7 +199,7 @@ class Call:
         if not self._apply(Fact.JOINED):
             return
         leg = next((leg for leg in operators if leg.attempt in self.attempts), operators[0])
-        self.answered_at = at
+        self.answered_at = self._clock(at)
         self.answered_by = leg.interface
         self.diverted_at = None
         self.operators = ids
@@ -202,7 +210,7 @@ class Call:
             leg.attempt.lost = not_before is not None
         if not_before is not None:
             self.flags.add(Flag.ANSWERED_IN_GAP)
-            self.answered_not_before = not_before
+            self.answered_not_before = min(not_before, self.answered_at)
 
     def _hear_another(self, operators: list[Leg], ids: frozenset[str], at: Instant) -> None:
         new = ids - self.operators
@@ -222,7 +230,8 @@ class Call:
     def queue_held(self, held: Duration) -> None:
         """Where the answer fell into a gap, the queue's own hold time says when it was, to the second."""
         if self.answered_at is not None and self.queued_at is not None and self.answered_not_before is not None:
-            self.answered_at = min(max(self.queued_at + held, self.answered_not_before), self.answered_at)
+            earliest = max(self.answered_not_before, self.alerting_at or self.arrived_at)
+            self.answered_at = min(max(self.queued_at + held, earliest), self.answered_at)
 
     def _open_handover(self) -> Handover | None:
         last = self.handovers[-1] if self.handovers else None
@@ -249,9 +258,17 @@ class Call:
     def park(self, at: Instant) -> None:
         """The caller waits on a parking space."""
         if self._apply(Fact.PARKED):
+            pending = self._open_handover()
+            if pending is not None and self._leads_nowhere(pending):
+                self.handovers.remove(pending)  # a transfer to the parking space itself
             self._close_handover(TransferResult.NO_ANSWER)
             self.handovers.append(Handover(TransferKind.PARK, "", at))
             self.hold("parking", at)
+
+    def _leads_nowhere(self, handover: Handover) -> bool:
+        """Whether nobody was rung for it so far."""
+        rung = any(attempt.started_at >= handover.at for attempt in self.attempts)
+        return handover.kind is not TransferKind.PARK and not rung
 
     def unpark(self, retriever: str, at: Instant) -> None:
         """Somebody fetched the caller from the parking space."""
@@ -274,13 +291,13 @@ class Call:
     def hold(self, holder: str, at: Instant) -> None:
         """The caller hears music instead of the operator."""
         if self.phase in AFTER_ANSWER and self.hold_since is None:
-            self.hold_since, self.holder = at, holder
+            self.hold_since, self.holder = self._clock(at), holder
 
     def resume(self, at: Instant, holder: str | None = None) -> None:
         """The hold is over; with ``holder``, only if it was that one's."""
         if self.hold_since is None or (holder is not None and holder != self.holder):
             return
-        self.hold_duration += max(0, at - self.hold_since)
+        self.hold_duration += self._clock(at) - self.hold_since
         self.hold_since = None
 
     # -- the end
@@ -288,7 +305,7 @@ class Call:
     def end(self, at: Instant, cause: int) -> None:
         """The caller's own channel is gone."""
         self.resume(at)
-        self.ended_at = max(at, self.answered_at or self.arrived_at)
+        self.ended_at = self._clock(at)
         self.hangup_cause = cause
         self._close_handover(TransferResult.ABANDONED if self.caller_hung_up else TransferResult.NO_ANSWER)
         self._apply(Fact.ENDED)

@@ -86,12 +86,18 @@ class Desk:
         call = self._call_of(event.transferee, event.target, *transferers)
         if event.result != _SUCCESS or call is None:
             return
+        consulted = self._consulted_by(event.second_transferer)
         for uniqueid in transferers:
             self._absorb(uniqueid)
         heard = self.operators_among(self._switch.joined(call.leg), call.leg)
         taken_by = next((leg for leg in heard if leg.uniqueid not in transferers), None)
         kind = TransferKind.ATTENDED if event.second_bridge else TransferKind.SEMI_ATTENDED
-        call.hand_on(kind, "", event.at, taken_by=taken_by)
+        call.hand_on(kind, consulted, event.at, taken_by=taken_by)
+
+    def _consulted_by(self, uniqueid: str) -> str:
+        """Return the phone that an operator's second line rang last."""
+        call = self._calls.get(uniqueid)
+        return call.attempts[-1].operator if call is not None and call.attempts else ""
 
     def _absorb(self, uniqueid: str) -> None:
         """Forget an operator's consultation of a queue: it became part of the caller's one call."""

@@ -16,6 +16,7 @@ SECOND: Duration = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _STAMP_DECIMALS = 6
+_USUAL_LENGTH = 17  # ten digits of seconds, a point, six of microseconds
 _STAMP_DIGITS = 11  # up to the year 5138; a longer one is no time
 
 
@@ -52,6 +53,9 @@ def from_seconds(seconds: float) -> Duration:
 
 def parse_stamp(stamp: str) -> Instant | None:
     """Read AMI's ``Timestamp`` (Unix seconds with decimals, main/manager.c ``append_event``); None if it is not one."""
+    if len(stamp) == _USUAL_LENGTH and stamp[10] == ".":  # as Asterisk writes it, and as it comes with every event
+        digits = stamp[:10] + stamp[11:]
+        return int(digits) if digits.isdecimal() else None
     whole, _, fraction = stamp.partition(".")
     if not (0 < len(whole) <= _STAMP_DIGITS and (whole + fraction).isascii() and (whole + (fraction or "0")).isdigit()):
         return None

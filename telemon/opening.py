@@ -25,7 +25,10 @@ _MIDNIGHT: Final = "24:00"
 
 @dataclass(frozen=True, slots=True)
 class OpeningHours:
-    """For each weekday (Monday first) the spans in which the service is open, as local times [from, to)."""
+    """For each weekday (Monday first) the spans in which the service is open, as local times [from, to).
+
+    A span up to ``time.max`` lasts until midnight.
+    """
 
     zone: tzinfo
     spans: tuple[tuple[tuple[time, time], ...], ...]
@@ -33,7 +36,8 @@ class OpeningHours:
     def is_open(self, at: Instant) -> bool:
         """Whether the instant falls into a span; the clock on the wall decides, summer time or not."""
         local = to_datetime(at).astimezone(self.zone)
-        return any(start <= local.time() < end for start, end in self.spans[local.weekday()])
+        now = local.time()
+        return any(start <= now and (now < end or end == time.max) for start, end in self.spans[local.weekday()])
 
 
 def parse_hours(lines: Iterable[str], zone: tzinfo) -> OpeningHours:

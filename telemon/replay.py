@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final, cast
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from telemon.services import Numbering
 
 CHUNK: Final = 1 << 18
+_PACKED_CHUNK: Final = 1 << 14  # AMI packs some twenty times
 
 
 class Replay:
@@ -112,12 +114,27 @@ def _open(path: str) -> Iterator[IO[bytes]]:
     elif path.endswith(".gz"):
         with gzip.open(path, "rb") as stream:
             yield cast("IO[bytes]", stream)
-    elif path.endswith(".zst"):
-        with zstandard.open(path, "rb") as stream:
-            yield stream
     else:
-        with open(path, "rb") as stream:  # noqa: PTH123 - the three branches read alike
+        with open(path, "rb") as stream:  # noqa: PTH123 - the branches read alike
             yield stream
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK):
+        yield chunk
+
+
+def _unpacked(stream: IO[bytes]) -> Iterator[bytes]:
+    """Unpack zstd frames. Not by ``zstandard.open``, which takes a torn frame for the end of the file."""
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    while chunk := stream.read(_PACKED_CHUNK):
+        while chunk:
+            if frame.eof:
+                frame = zstandard.ZstdDecompressor().decompressobj()
+            yield frame.decompress(chunk)
+            chunk = frame.unused_data
+    if not frame.eof:
+        raise EOFError("the file ends in the middle of a zstd frame")
 
 
 def read_capture(path: str) -> Iterator[bytes]:
@@ -128,9 +145,8 @@ def read_capture(path: str) -> Iterator[bytes]:
     """
     try:
         with _open(path) as stream:
-            while chunk := stream.read(CHUNK):
-                yield chunk
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+            yield from (_unpacked if path.endswith(".zst") else _chunks)(stream)
+    except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise CaptureError(
             f"{path}: cannot be read as a capture ({error}); check the path and its compression"
         ) from error

@@ -35,8 +35,15 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     """
     if not pattern.startswith("_"):
         return re.compile(re.escape(pattern))
-    parts = re.findall(r"\[[^\]]*\]|.", pattern[1:])
-    return re.compile("".join(p if p.startswith("[") else _CLASSES.get(p.upper(), re.escape(p)) for p in parts))
+    parts = re.findall(r"\[[^\]]*\]|[^ -]", pattern[1:])  # Asterisk passes over spaces and dashes
+    return re.compile("".join(_class(p) if len(p) > 1 else _CLASSES.get(p.upper(), re.escape(p)) for p in parts))
+
+
+def _class(part: str) -> str:
+    """Translate ``[2-57]``; where it names no character, nothing matches."""
+    ranges = re.findall(r"(.)-(.)|(.)", part[1:-1])
+    members = [f"{re.escape(a)}-{re.escape(b)}" if a else re.escape(c) for a, b, c in ranges if not a or a <= b]
+    return f"[{''.join(members)}]" if members else "(?!)"
 
 
 def matches_exten(pattern: str, exten: str) -> bool:
@@ -53,6 +60,7 @@ class Service:
     ddis: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     contexts: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()  # devices that answer it, beside the members of its queues
     hours: OpeningHours | None = None
 
     def is_open(self, at: Instant) -> bool:

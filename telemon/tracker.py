@@ -7,6 +7,7 @@ true now rather than what came just before.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from telemon.ami import events as ami
@@ -30,6 +31,7 @@ _REACHING: Final = frozenset({
     "Dial", "Queue", "FollowMe", "RetryDial", "Page", "Pickup", "PickupChan", "ParkedCall", "Park", "Bridge",
     "BridgeWait", "ConfBridge", "AppDial", "AppDial2", "AppQueue", "Stasis",
 })  # fmt: skip
+_RINGING: Final = frozenset({"Queue", "Dial"})  # a caller found in one of these is, or was, being rung for
 # Applications that speak to the caller instead of a person.
 _SPEAKING: Final = frozenset({
     "VoiceMail", "VoiceMailMain", "MiniVM_Record", "Playback", "BackGround", "Background", "BackgroundDetect",
@@ -40,6 +42,7 @@ _SPEAKING: Final = frozenset({
 _REFUSING: Final = frozenset({"Busy", "Congestion"})
 _UNALLOCATED: Final = 1  # Q.850: the number dialled does not exist
 _MISSES_TO_FORGET: Final = 2  # a list may cross with a Hangup on the wire; two lists cannot
+_GONE_REMEMBERED: Final = 4096  # a uniqueid is never used again, but a list may still show one that just hung up
 
 
 class Tracker:
@@ -70,7 +73,11 @@ class Tracker:
         self._short_abandon = short_abandon
         self._provenance = provenance
         self._orphans: dict[str, list[Leg]] = {}  # legs dialled by a Local half that nobody is known to dial yet
+        self._gone: OrderedDict[str, None] = OrderedDict()  # the last legs forgotten, oldest first
         self._listed: dict[str, ami.ListedChannel] = {}
+        self._listed_bridges: dict[str, ami.ListedBridge] = {}
+        self._strangers: frozenset[str] = frozenset()
+        self.unannounced = 0  # channels that two lists showed and no event: the manager's user may not see them
         self._finished: list[CallRecord] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
             ami.NewChannel: self._new_channel,
@@ -108,6 +115,7 @@ class Tracker:
         if self.blind_since is None:
             self.blind_since = at
         self._listed.clear()
+        self._listed_bridges.clear()
 
     def give_up(self) -> list[CallRecord]:
         """Close what is still open, as not seen to the end (a capture that stops, a daemon that ends)."""
@@ -139,7 +147,7 @@ class Tracker:
     # -- channels
 
     def _new_channel(self, event: ami.NewChannel) -> None:
-        if event.uniqueid in self.switch.legs or not event.uniqueid:
+        if event.uniqueid in self.switch.legs or event.uniqueid in self._gone or not event.uniqueid:
             return
         leg = Leg(event.uniqueid, event.channel, event.linkedid, event.state, event.context)
         self.switch.add(leg)
@@ -184,7 +192,7 @@ class Tracker:
         call = leg.call
         if call is None or call.phase in AFTER_ANSWER or leg.application in _REACHING:
             return
-        if not leg.application and any(attempt.up_at is not None for attempt in call.attempts):
+        if not leg.application and any(a.up_at is not None or a.picked_up for a in call.attempts):
             return  # no dialplan events here, and a phone is up: the line goes up for it
         call.machine_answers(at)
         if leg.application in _SPEAKING or not leg.application:
@@ -243,6 +251,9 @@ class Tracker:
     def _forget(self, leg: Leg) -> None:
         self._orphans.pop(leg.uniqueid, None)
         self.switch.remove(leg)
+        self._gone[leg.uniqueid] = None
+        if len(self._gone) > _GONE_REMEMBERED:
+            self._gone.popitem(last=False)
 
     # -- dials and queues
 
@@ -348,6 +359,7 @@ class Tracker:
     # -- lists of channels: what is true after a gap
 
     def _listed_bridge(self, event: ami.ListedBridge) -> None:
+        self._listed_bridges[event.bridge] = event
         if event.bridge in self.switch.bridges:
             self.switch.bridge(event.bridge, event.bridge_type, event.technology)
 
@@ -356,15 +368,20 @@ class Tracker:
 
     def _channels_listed(self, event: ami.ChannelsListed) -> None:
         listed, self._listed = self._listed, {}
+        bridges, self._listed_bridges = self._listed_bridges, {}
         gap, self.blind_since = self.blind_since, None
         for leg in list(self.switch.legs.values()):
             leg.misses = 0 if leg.uniqueid in listed else leg.misses + 1
             if leg.misses >= (_MISSES_TO_FORGET if gap is None else 1):
                 self._gone_unseen(leg)
         if gap is None:
+            strangers = frozenset(listed.keys() - self.switch.legs.keys())
+            self.unannounced = len(strangers & self._strangers)
+            self._strangers = strangers
             return
         for line in listed.values():
-            self._found(line, event.at)
+            if line.uniqueid not in self._gone:  # the list may cross with its Hangup on the wire
+                self._found(line, event.at, bridges.get(line.bridge))
         for call in list(self.calls.values()):
             if Flag.ARRIVED_IN_GAP not in call.flags:
                 call.flags.add(Flag.SEEN_THROUGH_GAP)
@@ -378,7 +395,7 @@ class Tracker:
             self._finish(leg.call)
         self._forget(leg)
 
-    def _found(self, line: ami.ListedChannel, at: Instant) -> None:
+    def _found(self, line: ami.ListedChannel, at: Instant, bridge: ami.ListedBridge | None) -> None:
         """Bring one leg up to date with what the list says of it."""
         leg = self.switch.legs.get(line.uniqueid)
         if leg is None:
@@ -389,7 +406,9 @@ class Tracker:
         leg.state = line.state
         leg.linkedid = line.linkedid
         leg.application = line.application
-        if line.bridge:
+        if bridge is not None:
+            self.switch.enter(leg, self.switch.bridge(bridge.bridge, bridge.bridge_type, bridge.technology))
+        elif line.bridge:
             self.switch.enter(leg, self.switch.bridge(line.bridge))
         else:
             self.switch.leave(leg)
@@ -399,5 +418,5 @@ class Tracker:
         arrived_at = parse_stamp(line.uniqueid.rpartition("-")[2].partition(".")[0])
         call = self._caller_arrives(leg, line.exten, line.caller, at if arrived_at is None else min(arrived_at, at))
         call.flags.add(Flag.ARRIVED_IN_GAP)
-        if line.application == "Queue" and call.service is not None:
+        if line.application in _RINGING and call.service is not None:
             call.alert(call.arrived_at)

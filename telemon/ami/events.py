@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from telemon.ami.wire import decode_text
 from telemon.instants import parse_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from telemon.ami.wire import Message
     from telemon.instants import Instant
 
@@ -221,9 +218,7 @@ class MemberState(NamedTuple):
 
     at: Instant
     queue: str
-    name: str
     interface: str
-    state_interface: str
     in_call: str
     status: int
     paused: str
@@ -235,6 +230,14 @@ class MemberRemoved(NamedTuple):
     at: Instant
     queue: str
     interface: str
+
+
+class DeviceState(NamedTuple):
+    """A device's state by name (``main/devicestate.c``): ``NOT_INUSE``, ``INUSE``, ``RINGING``, ``UNAVAILABLE``…"""
+
+    at: Instant
+    device: str
+    state: str
 
 
 class FullyBooted(NamedTuple):
@@ -282,12 +285,17 @@ class ListedMember(NamedTuple):
 
     at: Instant
     queue: str
-    name: str
     interface: str
-    state_interface: str
     in_call: str
     status: int
     paused: str
+
+
+class ListedQueue(NamedTuple):
+    """One queue of ``QueueStatus``."""
+
+    at: Instant
+    queue: str
 
 
 class ChannelsListed(NamedTuple):
@@ -314,10 +322,10 @@ class ListedBridge(NamedTuple):
 Event = NamedTuple  # the union would be long and change with every event; the tracker dispatches on the type
 
 _INT: Final = frozenset({"ChannelState", "Cause", "HoldTime", "TalkTime", "Status"})
-_MEMBER: Final = ("Queue", "MemberName", "Interface", "StateInterface", "InCall", "Status", "Paused")
+_MEMBER: Final = ("Queue", "Interface", "InCall", "Status", "Paused")
 
 # Headers in the order in which Asterisk writes them: each is looked for behind the one before.
-_SPECS: Final[dict[str, tuple[Callable[..., Any], tuple[str, ...]]]] = {
+_SPECS: Final[dict[str, tuple[type[Any], tuple[str, ...]]]] = {
     "Newchannel": (
         NewChannel,
         ("Channel", "ChannelState", "CallerIDNum", "Context", "Exten", "Uniqueid", "Linkedid"),
@@ -358,6 +366,7 @@ _SPECS: Final[dict[str, tuple[Callable[..., Any], tuple[str, ...]]]] = {
     "QueueMemberPause": (MemberState, _MEMBER),
     "QueueMemberStatus": (MemberState, _MEMBER),
     "QueueMemberRemoved": (MemberRemoved, ("Queue", "Interface")),
+    "DeviceStateChange": (DeviceState, ("Device", "State")),
     "FullyBooted": (FullyBooted, ()),
     "SuccessfulAuth": (ClockSeen, ()),
     "Shutdown": (Shutdown, ()),
@@ -377,27 +386,51 @@ _SPECS: Final[dict[str, tuple[Callable[..., Any], tuple[str, ...]]]] = {
         ),
     ),
     "CoreShowChannelsComplete": (ChannelsListed, ()),
-    "QueueMember": (ListedMember, ("Queue", "Name", "Location", "StateInterface", "InCall", "Status", "Paused")),
+    "QueueMember": (ListedMember, ("Queue", "Location", "InCall", "Status", "Paused")),
+    "QueueParams": (ListedQueue, ("Queue",)),
     "QueueStatusComplete": (MembersListed, ()),
     "BridgeListItem": (ListedBridge, ("BridgeUniqueid", "BridgeType", "BridgeTechnology")),
 }
 
-WANTED: Final = frozenset(name.encode() for name in _SPECS)
-"""Names for ``wire.Parser``: every event that ``decode`` knows."""
+DEVICE_EVENTS: Final = frozenset({b"DeviceStateChange"})
+"""Frequent, and only of use where a service's operators are known by device rather than by queue."""
+
+WANTED: Final = frozenset(name.encode() for name in _SPECS) - DEVICE_EVENTS
+"""Names for ``wire.Parser``: every event that ``decode`` knows, but for those of devices."""
 
 NEEDLES: Final = {b"VarSet": b"\r\nVariable: QUEUESTATUS\r\n", b"DialState": b"\r\nDialStatus: PROGRESS"}
 """Of these, only the events holding the given bytes are of use."""
 
 _MAX_DIGITS: Final = 9  # no state, cause or number of seconds is longer; a forged one may be
-_STAMP: Final = b"\r\nTimestamp: "
-_UNIQUEID: Final = b"\r\nUniqueid: "
+# Where a caller's own words can stand; everything else is Asterisk's or its administrator's.
+_FROM_OUTSIDE: Final = frozenset({"CallerIDNum", "Exten", "Extension"})
+# Events that carry a Timestamp whenever ``timestampevents = yes``; enough to notice that it is not set.
+_STAMPED: Final = frozenset({"Newchannel", "Newstate", "Hangup", "DialBegin", "QueueCallerJoin"})
+
+# How to read a header's value.
+_TEXT: Final = 0
+_NUMBER: Final = 1
+_OUTSIDE: Final = 2
+_SINGLE: Final = 3  # says whose event it is, so it must not come twice
 
 
-def _finders(headers: tuple[str, ...]) -> tuple[tuple[bytes, int, bool], ...]:
-    return tuple((key := f"\r\n{name}: ".encode(), len(key), name in _INT) for name in headers)
+def _kind(header: str) -> int:
+    if header in _INT:
+        return _NUMBER
+    if header == "Uniqueid":
+        return _SINGLE
+    return _OUTSIDE if header in _FROM_OUTSIDE else _TEXT
 
 
-_DECODERS: Final = {name: (make, _finders(headers)) for name, (make, headers) in _SPECS.items()}
+_Header = tuple[str, int, int]  # what to look for, its length, how to read what follows
+_STAMP: Final = ("\r\nTimestamp: ", 13)
+_DECODERS: Final[dict[str, tuple[type[Any], tuple[_Header, ...]]]] = {
+    name: (make, tuple((f"\r\n{header}: ", len(header) + 4, _kind(header)) for header in headers))
+    for name, (make, headers) in _SPECS.items()
+}
+
+
+_new: Final = tuple.__new__
 
 
 class Decoder:
@@ -424,54 +457,55 @@ class Decoder:
         known = _DECODERS.get(message.name)
         if known is None:
             return None
-        raw = message.raw
-        if raw.count(_UNIQUEID) > 1:
-            self.ambiguous += 1
-            return None
-        make, finders = known
-        return make(self._instant(message, received_at), *_values(raw, finders))
+        make, headers = known
+        # Once for all headers: of bytes, each value would have to be decoded.
+        text = message.raw.decode("utf-8", "backslashreplace")
+        find = text.find
+        values: list[Any] = [self._instant(text, message.name, received_at)]
+        position = 0
+        for key, length, kind in headers:
+            found = find(key, position)  # Asterisk writes headers in the order in which they are asked for here
+            if found < 0:
+                found = find(key)
+                if found < 0:
+                    values.append(0 if kind == _NUMBER else "")
+                    continue
+            start = found + length
+            position = find("\r", start)
+            value = text[start:position] if position >= 0 else text[start:]
+            if kind == _TEXT:
+                values.append(value)
+            elif kind == _SINGLE and text.rfind(key) != found:
+                self.ambiguous += 1
+                return None
+            else:
+                values.append(_value(value, kind))
+        return _new(make, values)  # what the NamedTuple's own constructor does, without its detour
 
-    def _instant(self, message: Message, received_at: Instant) -> Instant:
-        raw = message.raw
-        found = raw.find(_STAMP)
-        if found >= 0:
-            start = found + len(_STAMP)
-            end = raw.find(b"\r", start)
-            at = parse_stamp(raw[start : end if end >= 0 else None].decode("ascii", "replace"))
-            if at is not None:
-                self.clock, self.stamped = at, True
-                return at
-        if message.name in _STAMPED:
+    def _instant(self, text: str, name: str, received_at: Instant) -> Instant:
+        key, length = _STAMP
+        found = text.find(key)
+        start = found + length
+        end = text.find("\r", start)
+        at = parse_stamp(text[start:end] if end >= 0 else text[start:]) if found >= 0 else None
+        if at is None:
+            return self._unstamped(name, received_at)
+        self.clock = at
+        self.stamped = True
+        return at
+
+    def _unstamped(self, name: str, received_at: Instant) -> Instant:
+        if name in _STAMPED:
             self.unstamped += 1
             self.clock, self.stamped = None, False
         # A list item never has a time of its own: the newest one known is Asterisk's "now".
         return received_at if self.clock is None else self.clock
 
 
-# Events that carry a Timestamp whenever ``timestampevents = yes``; enough to notice that it is not set.
-_STAMPED: Final = frozenset({"Newchannel", "Newstate", "Hangup", "DialBegin", "QueueCallerJoin"})
-
-
-def _values(raw: bytes, finders: tuple[tuple[bytes, int, bool], ...]) -> list[str | int]:
-    values: list[str | int] = []
-    position = 0
-    for key, length, is_int in finders:
-        found = raw.find(key, position)
-        if found < 0:
-            found = raw.find(key)
-            if found < 0:
-                values.append(0 if is_int else "")
-                continue
-        start = found + length
-        end = raw.find(b"\r", start)
-        position = end if end >= 0 else len(raw)
-        value = raw[start:position]
-        if is_int:
-            values.append(int(value) if value.isdigit() and len(value) <= _MAX_DIGITS else 0)
-        else:
-            text = decode_text(value)
-            values.append(text if text.isprintable() else _printable(text))
-    return values
+def _value(text: str, kind: int) -> str | int:
+    if kind == _NUMBER:
+        return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else 0
+    return text if kind == _SINGLE or text.isprintable() else _printable(text)
 
 
 def _printable(text: str) -> str:

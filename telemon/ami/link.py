@@ -1,0 +1,392 @@
+"""The lasting link to one Asterisk: connect, log in, take stock, watch, and begin again when it falls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from telemon.ami import events as ami
+from telemon.ami.events import DEVICE_EVENTS, NEEDLES, WANTED
+from telemon.ami.session import Session
+from telemon.ami.wire import Parser
+from telemon.errors import (
+    AmiConnectionError,
+    AmiError,
+    AmiLoginError,
+    AmiPermissionError,
+    AmiSilenceError,
+)
+from telemon.instants import from_seconds, parse_stamp
+from telemon.observation import GapCause
+from telemon.texts import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telemon.ami.wire import Message
+    from telemon.instants import Duration, Instant
+    from telemon.observer import Observer
+    from telemon.records import CallRecord
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_SECONDS: Final = 0.5
+LAST_RETRY_SECONDS: Final = 30.0
+SWEEP_PINGS: Final = 30  # pings between two lists of channels, by which those never seen to hang up are found
+_WRITE_CLASS: Final = "reporting"  # enough for every action but Filter (tried on Asterisk 22.10, one login per class)
+_SNAPSHOT: Final = ("BridgeList", "CoreShowChannels", "QueueStatus", "DeviceStateList")
+# Events that only the parser wants (answers to our own questions): no filter need let them pass.
+_ANSWERS: Final = frozenset({
+    b"CoreShowChannel", b"CoreShowChannelsComplete", b"QueueMember", b"QueueParams", b"QueueStatusComplete",
+    b"BridgeListItem",
+})  # fmt: skip
+
+
+def wall_clock() -> Instant:
+    """Return this machine's time; only for what Asterisk does not stamp itself."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Whom to call, and as whom."""
+
+    name: str
+    host: str
+    port: int
+    user: str
+    secret: str
+    tls: ssl.SSLContext | None = None
+    plain_login: bool = False
+    event_filter: bool = True
+    ping_seconds: float = 10.0
+    connect_seconds: float = 10.0
+    boot_seconds: float = 60.0
+
+    def __repr__(self) -> str:
+        """Leave the secret out."""
+        return f"Peer({self.name!r}, {self.host!r}, {self.port}, {self.user!r})"
+
+
+class Link:
+    """Keep one observer fed. ``run`` ends only by cancellation.
+
+    ``connected`` is true from the login to the fall; ``lag`` is how long ago Asterisk formatted the newest events when
+    they were used; ``problem`` is the last thing an operator should change, if any.
+    """
+
+    def __init__(
+        self,
+        peer: Peer,
+        observer: Observer,
+        on_finished: Callable[[list[CallRecord]], None],
+        *,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.peer = peer
+        self.observer = observer
+        self._wanted = WANTED | DEVICE_EVENTS if observer.board.patterns else WANTED
+        self.connected = False
+        self.connects = 0
+        self.lag: Duration = 0
+        self._behind: Duration = 0  # our clock minus Asterisk's
+        self.version = ""
+        self.problem: str | None = None
+        self._on_finished = on_finished
+        self._random = rng or random.Random()  # noqa: S311 - spreads reconnects, hides nothing
+        self._booted: asyncio.Event = asyncio.Event()
+        self._was_stamped = True
+        self._ambiguous = 0
+        self._failures = 0
+        self._went_down = False
+        self._silent: Duration = 0
+        self._blind_since: Instant | None = None  # until the first list: since telemon began
+
+    async def run(self) -> None:
+        """Connect, and connect again, until cancelled."""
+        self._blind_since = wall_clock()
+        retry = FIRST_RETRY_SECONDS
+        while True:
+            try:
+                await self._live()
+            except AmiError as error:
+                key = "ami.lost" if self.connected else "ami.failed"
+                if self.connected:
+                    retry = FIRST_RETRY_SECONDS
+                self._fallen(error)
+                pause = retry * self._random.uniform(0.5, 1.0)  # not all at the same instant
+                reason = str(error).removeprefix(self.peer.name).lstrip(" :")
+                self._say(text()(key, pbx=self.peer.name, reason=reason, seconds=pause))
+                retry = min(2 * retry, LAST_RETRY_SECONDS)
+                await asyncio.sleep(pause)
+
+    async def check(self, listen_seconds: float = 0) -> None:
+        """Connect and take stock once, listen for a while, then leave; for ``telemon check``.
+
+        Raises:
+            AmiError: the reason why telemon could not work, as one line for the operator.
+        """
+        session = await self._connect()
+        try:
+            await self._enter(session)
+            await asyncio.wait({session.closed}, timeout=listen_seconds)
+        except AmiSilenceError:
+            session.abort()
+            raise
+        finally:
+            await session.close()
+
+    async def _live(self) -> None:
+        session = await self._connect()
+        try:
+            await self._enter(session)
+            await self._watch(session)
+        except AmiSilenceError:
+            session.abort()
+            raise
+        finally:
+            await session.close()
+
+    # -- getting in
+
+    async def _connect(self) -> Session:
+        peer = self.peer
+        where = {"pbx": peer.name, "host": peer.host, "port": peer.port}
+        parser = Parser(self._wanted, NEEDLES)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(peer.connect_seconds):
+                _, session = await loop.create_connection(
+                    lambda: Session(parser, self._take), peer.host, peer.port, ssl=peer.tls
+                )
+        except ssl.SSLError as error:
+            raise AmiConnectionError(text()("ami.tls", reason=error, **where)) from error
+        except ConnectionRefusedError as error:
+            raise AmiConnectionError(text()("ami.refused", reason=error.strerror, **where)) from error
+        except (OSError, TimeoutError, UnicodeError) as error:
+            raise AmiConnectionError(text()("ami.unreachable", reason=str(error) or "timeout", **where)) from error
+        try:
+            async with asyncio.timeout(peer.connect_seconds):
+                await session.banner
+        except TimeoutError:
+            session.abort()
+            raise AmiConnectionError(text()("ami.no_banner", seconds=peer.connect_seconds, **where)) from None
+        except BaseException:
+            session.abort()
+            raise
+        return session
+
+    async def _enter(self, session: Session) -> None:
+        """Log in, wait until Asterisk is up, set the filter, and take stock.
+
+        Raises:
+            AmiError: the reason why that cannot be.
+        """
+        peer = self.peer
+        try:
+            await self._begin(session)
+        except TimeoutError:
+            self._silent = from_seconds(asyncio.get_running_loop().time() - session.heard_at)
+            raise AmiSilenceError(text()("ami.no_answer", pbx=peer.name, host=peer.host, port=peer.port)) from None
+
+    async def _begin(self, session: Session) -> None:
+        peer = self.peer
+        self._booted.clear()
+        answer = await session.log_in(peer.user, peer.secret, plain=peer.plain_login)
+        if answer.name != "Success":
+            key = "ami.no_challenge" if "Authentication" not in answer.get("Message") else "ami.login_refused"
+            raise AmiLoginError(text()(key, pbx=peer.name, user=peer.user, message=answer.get("Message")))
+        self._went_down = False
+        await self._wait_for_boot(session)
+        if peer.event_filter:
+            await self._set_filter(session)
+        settings = await self._ask(session, "CoreSettings")
+        self.version = settings.get("AsteriskVersion")
+        if self._blind_since is not None:
+            self.observer.lose(self._blind_since, GapCause.TELEMON_STOPPED)
+            self._blind_since = None
+        await self.take_stock(session)
+        self.connected = True
+        self.connects += 1
+        self.problem = None
+        log.info(
+            text()(
+                "ami.connected",
+                pbx=peer.name,
+                version=self.version,
+                host=peer.host,
+                port=peer.port,
+                user=peer.user,
+                channels=len(self.observer.tracker.switch.legs),
+                members=len(list(self.observer.board.members())),
+            )
+        )
+
+    async def _wait_for_boot(self, session: Session) -> None:
+        """Wait for ``FullyBooted``: before it, Asterisk knows no action of any module."""
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(self._booted.wait())
+        gone: asyncio.Future[Any] = session.closed
+        try:
+            await asyncio.wait({waiting, gone}, timeout=self.peer.boot_seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if gone.done():
+            gone.result()
+        if not self._booted.is_set():
+            peer = self.peer
+            raise AmiPermissionError(text()("ami.not_booted", pbx=peer.name, seconds=peer.boot_seconds, user=peer.user))
+
+    async def _set_filter(self, session: Session) -> None:
+        """Let Asterisk send only what is used: less work on both sides (main/manager.c ``match_filter``)."""
+        names = sorted(name.decode() for name in self._wanted - _ANSWERS - NEEDLES.keys())
+        patterns = [f"Event: ({'|'.join(names)})", "Variable: QUEUESTATUS", "DialStatus: PROGRESS"]
+        for pattern in patterns:
+            answer = await session.ask("Filter", ("Operation", "Add"), ("Filter", pattern))
+            if answer.name != "Success":
+                message = answer.get("Message")
+                log.info(text()("ami.filter_denied", pbx=self.peer.name, user=self.peer.user, message=message))
+                return
+
+    async def take_stock(self, session: Session) -> None:
+        """Ask what exists now; the observer takes the answers as they come, in one order with the events."""
+        await self._ping(session, self.peer.connect_seconds)
+        for action in _SNAPSHOT:
+            await self._ask(session, action)
+
+    async def _ping(self, session: Session, seconds: float) -> None:
+        """Learn that Asterisk lives, and what time it has: a list that follows carries none."""
+        pong = await session.ask("Ping", seconds=seconds)
+        self._keep_time(parse_stamp(pong.get("Timestamp")))
+
+    def _keep_time(self, clock: Instant | None) -> None:
+        if not self.observer.decoder.stamped:
+            self._behind = 0  # where events have no time of their own, ours is the only clock
+        elif clock is not None:
+            self.observer.decoder.clock = clock
+            self._behind = wall_clock() - clock
+
+    async def _ask(self, session: Session, action: str) -> Message:
+        answer = await session.ask(action)
+        if answer.name == "Error" and "ermission" in answer.get("Message"):
+            raise AmiPermissionError(
+                text()(
+                    "ami.denied",
+                    pbx=self.peer.name,
+                    user=self.peer.user,
+                    action=action,
+                    message=answer.get("Message"),
+                    needed=_WRITE_CLASS,
+                )
+            )
+        return answer
+
+    # -- being in
+
+    async def _watch(self, session: Session) -> None:
+        """Ping, and list the channels now and then, until the connection falls or falls silent."""
+        seconds = self.peer.ping_seconds
+        for turn in range(1, 1 << 62):
+            await asyncio.wait({session.closed}, timeout=seconds)
+            if session.closed.done():
+                session.closed.result()
+            try:
+                await self._ping(session, seconds)
+                if turn % SWEEP_PINGS == 0:
+                    await self._ask(session, "CoreShowChannels")
+                    self._notice_missing_class()
+            except TimeoutError:
+                silent = asyncio.get_running_loop().time() - session.heard_at
+                if silent < seconds:
+                    continue  # busy, but alive: events keep coming
+                self._silent = from_seconds(silent)
+                raise AmiSilenceError(text()("ami.silence", pbx=self.peer.name, seconds=2 * seconds)) from None
+
+    def _take(self, messages: list[Message]) -> None:
+        """Use the events of one chunk. Called by the session, in the event loop."""
+        received_at = wall_clock()
+        observer = self.observer
+        finished = observer.take(messages, received_at)
+        if observer.noted:
+            self._act_on_noted()
+        if observer.decoder.clock is not None:
+            self._behind = received_at - observer.decoder.clock
+            self.lag = max(0, self._behind)
+        if finished:
+            self._on_finished(finished)
+        if (
+            observer.decoder.stamped != self._was_stamped
+            or observer.decoder.ambiguous != self._ambiguous
+            or observer.failures != self._failures
+        ):
+            self._notice()
+
+    def _act_on_noted(self) -> None:
+        for event in self.observer.noted:
+            if isinstance(event, ami.FullyBooted):
+                self._booted.set()
+            elif isinstance(event, ami.Shutdown):
+                self._went_down = True
+                log.warning(text()("ami.shutdown", pbx=self.peer.name))
+            else:
+                log.info(text()("ami.reloaded", pbx=self.peer.name))
+        self.observer.noted.clear()
+
+    def _notice(self) -> None:
+        """Say what an operator must know about the stream itself."""
+        decoder, pbx = self.observer.decoder, self.peer.name
+        if decoder.stamped != self._was_stamped:
+            self._was_stamped = decoder.stamped
+            if decoder.stamped:
+                log.warning(text()("ami.stamped_again", pbx=pbx))
+            else:
+                self._say(text()("ami.no_timestamps", pbx=pbx))
+        if decoder.ambiguous != self._ambiguous:
+            self._ambiguous = decoder.ambiguous
+            log.warning(text()("ami.ambiguous", pbx=pbx, count=decoder.ambiguous))
+        if self.observer.failures != self._failures:
+            self._failures = self.observer.failures
+            log.error(text()("ami.bug", pbx=pbx, error=repr(self.observer.last_failure)))
+
+    def _notice_missing_class(self) -> None:
+        if self.observer.tracker.unannounced:
+            self._say(
+                text()("ami.class_missing", pbx=self.peer.name, user=self.peer.user, needed="call,agent,dialplan")
+            )
+
+    def _say(self, problem: str) -> None:
+        if problem != self.problem:
+            log.error(problem)
+        self.problem = problem
+
+    # -- falling out
+
+    def _fallen(self, error: AmiError) -> None:
+        """Open the gap where the last byte was heard, not where its absence was noticed."""
+        now = wall_clock() - self._behind
+        if not self.connected and self._blind_since is not None:
+            now = self._blind_since
+        elif isinstance(error, AmiSilenceError):
+            now -= self._silent
+        self.connected = False
+        self.observer.lose(now, self._cause(error))
+
+    def _cause(self, error: AmiError) -> GapCause:
+        if isinstance(error, AmiSilenceError):
+            return GapCause.PBX_FROZEN
+        if isinstance(error, AmiLoginError | AmiPermissionError):
+            return GapCause.LINK_REFUSED
+        return GapCause.PBX_DOWN if self._went_down else GapCause.LINK_CUT
+
+
+def tls_context(*, authority: str | None, verify: bool) -> ssl.SSLContext:
+    """Return a context that trusts the system's authorities, or the given one, and checks the host's name."""
+    context = ssl.create_default_context(cafile=authority)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

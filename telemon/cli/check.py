@@ -1,0 +1,116 @@
+"""``telemon check``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from telemon.ami import events as ami
+from telemon.ami.link import Link
+from telemon.cadences import ring_cycle
+from telemon.cli.common import ConfigOption, settle
+from telemon.daemon import observer_of, peer_of
+from telemon.errors import AmiError, ConfigError
+from telemon.instants import to_seconds
+from telemon.rulesets import load_rulesets, ruleset_at
+from telemon.texts import text
+
+if TYPE_CHECKING:
+    from telemon.config import Config, PbxConfig
+
+# Per read class an event that every call brings.
+_SIGNS = {"call": ami.NewChannel, "dialplan": ami.NewExten, "agent": ami.QueueJoin}
+
+
+def command(
+    config: ConfigOption = None,
+    listen: Annotated[float, typer.Option("--listen", "-l", min=0, help=text()("cli.check_listen"))] = 0,
+) -> None:
+    """Try everything once and say what is missing; status 1 if telemon could not measure."""
+    settings = settle(config)
+    console = Console(highlight=False)
+    _describe(console, settings)
+    problems = [problem for pbx in settings.pbx for problem in asyncio.run(_try(console, settings, pbx, listen))]
+    for problem in problems:
+        console.print(f"✗ {problem}", style="dark_orange", markup=False, soft_wrap=True)
+    console.print(text()("check.bad" if problems else "check.good"), markup=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _describe(console: Console, settings: Config) -> None:
+    from datetime import datetime
+
+    say = text()
+    rules = ruleset_at(load_rulesets(settings.rule_sets), settings.rule_set, datetime.now(settings.zone).date())
+    cycle = say.number(to_seconds(rules.cycle(ring_cycle(settings.country))), 1)
+    console.print(
+        say("check.rules", rules=rules.label, rings=rules.max_rings, cycle=cycle), markup=False, soft_wrap=True
+    )
+    for service in settings.service:
+        console.print(
+            say(
+                "check.service",
+                name=service.name,
+                kind=say(f"kind.{service.kind.value}"),
+                ddis=", ".join(service.ddis) or "–",  # noqa: RUF001
+                queues=", ".join(service.queues) or "–",  # noqa: RUF001
+            ),
+            markup=False,
+            soft_wrap=True,
+        )
+    if not settings.service:
+        console.print(say("check.every_ddi"), markup=False, soft_wrap=True)
+
+
+async def _try(console: Console, settings: Config, pbx: PbxConfig, listen: float) -> list[str]:
+    say = text()
+    console.print(
+        say("check.trying", pbx=pbx.name, host=pbx.host, port=pbx.port, user=pbx.username), markup=False, soft_wrap=True
+    )
+    observer = observer_of(settings, pbx)
+    try:
+        link = Link(peer_of(pbx), observer, lambda _: None)
+        await link.check(listen)
+    except (AmiError, ConfigError) as error:
+        return [str(error)]
+    console.print(
+        say(
+            "check.connected",
+            version=link.version,
+            queues=len(observer.board.queues),
+            members=len({member.interface for member in observer.board.members()}),
+        ),
+        markup=False,
+        soft_wrap=True,
+    )
+    problems = _queue_problems(settings, pbx, observer.board.queues, {m.queue for m in observer.board.members()})
+    if listen:
+        seen = {name for name, sign in _SIGNS.items() if observer.seen[sign]}
+        console.print(
+            say("check.seen", classes=", ".join(sorted(seen)) or say("check.nothing")), markup=False, soft_wrap=True
+        )
+        missing = sorted(_SIGNS.keys() - seen - {"agent"}) if seen else []
+        if missing:
+            problems.append(say("check.class_missing", pbx=pbx.name, user=pbx.username, classes=",".join(missing)))
+    if not observer.decoder.stamped:
+        problems.append(say("ami.no_timestamps", pbx=pbx.name))
+    return problems
+
+
+def _queue_problems(settings: Config, pbx: PbxConfig, queues: set[str], staffed: set[str]) -> list[str]:
+    """Name each queue of a service that Asterisk does not know, or that nobody is a member of."""
+    problems = []
+    for service in settings.service:
+        for queue in service.queues:
+            if "*" in queue:
+                continue
+            if queue not in queues:
+                known = ", ".join(sorted(queues)) or "–"  # noqa: RUF001
+                problems.append(text()("check.no_queue", pbx=pbx.name, service=service.name, queue=queue, known=known))
+            elif queue not in staffed:
+                problems.append(text()("check.no_members", pbx=pbx.name, service=service.name, queue=queue))
+    return problems

@@ -1,0 +1,193 @@
+"""``telemon stats``."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from telemon.cadences import ring_cycle
+from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, settle
+from telemon.errors import ConfigError
+from telemon.instants import SECOND, from_datetime, to_datetime, to_iso, to_seconds
+from telemon.measures import Measures, measure_by_service
+from telemon.observation import Sight
+from telemon.periods import Period, parse_period
+from telemon.rulesets import load_rulesets, ruleset_at
+from telemon.store import open_ledger, read_calls, read_observations
+from telemon.texts import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Engine
+
+    from telemon.config import Config
+    from telemon.instants import Duration, Instant
+    from telemon.observation import Interval
+    from telemon.rates import Rate
+
+SHOWN_GAP = 60 * SECOND
+
+
+def command(
+    config: ConfigOption = None,
+    period: Annotated[str, typer.Option("--period", "-p", help=text()("cli.option_period"))] = "today",
+    rule_set: Annotated[str | None, typer.Option("--rule-set", "-r", help=text()("cli.stats_rule_set"))] = None,
+    service: ServiceOption = None,
+    shape: ShapeOption = Shape.TABLE,
+) -> None:
+    """Print what a period was, under a rule set."""
+    settings = settle(config)
+    end_with_the_pipe()
+    now = datetime.now(settings.zone)
+    try:
+        span = parse_period(period, settings.zone, now.date())
+    except ValueError as error:
+        raise ConfigError(f"--period: {error}") from error
+    rules = ruleset_at(load_rulesets(settings.rule_sets), rule_set or settings.rule_set, _last_day(span, settings))
+    engine = open_ledger(settings.ledger.url)
+    gaps, watched = _gaps(engine, settings, span, from_datetime(now))
+    calls = read_calls(engine, span.start, span.end, service=service)
+    cycle = rules.cycle(ring_cycle(settings.country))
+    measured = measure_by_service(
+        calls, rules, cycle, gap_duration=sum(gap for _, gap, _ in gaps), period_duration=watched
+    )
+    engine.dispose()
+    if shape is Shape.NDJSON:
+        for name, measures in sorted(measured.items()):
+            typer.echo(json.dumps(_json(name, measures, span), ensure_ascii=False))
+        return
+    console = Console()
+    console.print(_table(measured, span, rules.label, settings))
+    _print_gaps(console, gaps, settings)
+
+
+def _last_day(span: Period, settings: Config) -> Any:
+    return to_datetime(span.end - 1).astimezone(settings.zone).date()
+
+
+Gap = tuple["Instant", "Duration", str]
+
+
+def _gaps(engine: Engine, settings: Config, span: Period, now: Instant) -> tuple[list[Gap], Duration]:
+    """Return the gaps of the period so far (start, duration, cause), and how long it is so far, on all PBXs."""
+    end = min(span.end, now)
+    if end <= span.start:
+        return [], 0
+    gaps: list[Gap] = []
+    for pbx in settings.pbx:
+        reached = span.start
+        for interval in read_observations(engine, pbx.name, span.start, end):
+            start = max(interval.started_at, span.start)
+            if start > reached:
+                gaps.append((reached, start - reached, "telemon_stopped"))
+            finish = min(interval.ended_at or end, end)
+            if interval.sight is Sight.GAP and finish > start:
+                gaps.append((start, finish - start, _cause(interval)))
+            reached = max(reached, finish)
+        if reached < end:
+            gaps.append((reached, end - reached, "telemon_stopped"))
+    return gaps, (end - span.start) * len(settings.pbx)
+
+
+def _cause(interval: Interval) -> str:
+    return "unknown" if interval.cause is None else interval.cause.value
+
+
+def _table(measured: dict[str, Measures], span: Period, rules: str, settings: Config) -> Table:
+    say = text()
+    table = Table(title=say("stats.title", period=span.label, rules=rules, site=settings.site))
+    table.add_column(say("stats.figure"))
+    names = sorted(measured)
+    for name in names:
+        table.add_column(name, justify="right")
+    rows = [_rows(measured[name]) for name in names]
+    for index, (label, _) in enumerate(rows[0] if rows else ()):
+        table.add_row(label, *(row[index][1] for row in rows))
+    if not rows:
+        table.add_row(say("stats.nothing"))
+    return table
+
+
+def _rows(m: Measures) -> list[tuple[str, str]]:
+    say = text()
+    rows = [(say(f"stats.{key}"), say.number(value, 0)) for key, value in _counts(m)]
+    rows += [
+        (say("stats.within", rings=m.ruleset.max_rings), _rate(m.within_of_answered)),
+        (say("stats.within_counted", rings=m.ruleset.max_rings), _rate(m.within_of_counted)),
+        (say("stats.lost_rate"), _rate(m.lost_rate)),
+        (say("stats.answer_rate"), _rate(m.answer_rate)),
+        (say("stats.asa"), f"{say.number(m.asa_seconds, 1)} s"),
+        (say("stats.asa_rings"), say.number(m.asa_rings, 2)),
+        (say("stats.p95_rings"), say.number(m.rings_answered.percentile(95), 0)),
+        (say("stats.longest_rings"), say.number(m.rings_answered.longest, 0)),
+        (say("stats.observed"), say.percent(None if m.observed_share is None else float(m.observed_share))),
+    ]
+    for goal, verdict in m.verdicts:
+        limit = say.percent(float(goal.limit))
+        rows.append(
+            (say(f"goal.{goal.kind.value}", limit=limit, rings=m.ruleset.max_rings), say(f"verdict.{verdict.value}"))
+        )
+    return rows
+
+
+def _counts(m: Measures) -> Iterable[tuple[str, int]]:
+    yield "offered", m.offered
+    yield "answered", m.answered
+    yield "lost", m.lost
+    yield "short", m.short_abandoned
+    yield "unknown", m.unknown
+
+
+def _rate(rate: Rate) -> str:
+    """Return a rate, and its bounds where they differ from it."""
+    say = text()
+    shown = say.percent(None if rate.value is None else float(rate.value))
+    if rate.lower is None or rate.upper is None or rate.lower == rate.upper:
+        return shown
+    return f"{shown} [{say.percent(float(rate.lower))} … {say.percent(float(rate.upper))}]"
+
+
+def _print_gaps(console: Console, gaps: list[Gap], settings: Config) -> None:
+    say = text()
+    for start, duration, cause in gaps:
+        if duration >= SHOWN_GAP:
+            begin = say.moment(to_datetime(start), settings.zone)
+            minutes = say.number(to_seconds(duration) / 60, 1)
+            console.print(say("stats.gap", start=begin, minutes=minutes, cause=say(f"gap.{cause}")), markup=False)
+
+
+def _json(name: str, m: Measures, span: Period) -> dict[str, Any]:
+    def rate(value: Rate) -> dict[str, float | None]:
+        parts = (("value", value.value), ("lower", value.lower), ("upper", value.upper))
+        return {key: None if part is None else float(part) for key, part in parts}
+
+    return {
+        "service": name,
+        "period": span.label,
+        "start": to_iso(span.start),
+        "end": to_iso(span.end),
+        "rule_set": m.ruleset.name,
+        "rule_set_version": m.ruleset.version,
+        "offered": m.offered,
+        "answered": m.answered,
+        "lost": m.lost,
+        "by_outcome": {outcome.value: count for outcome, count in sorted(m.by_outcome.items())},
+        "excluded": m.excluded,
+        "max_rings": m.ruleset.max_rings,
+        "within_of_answered": rate(m.within_of_answered),
+        "within_of_counted": rate(m.within_of_counted),
+        "lost_rate": rate(m.lost_rate),
+        "answer_rate": rate(m.answer_rate),
+        "asa_seconds": m.asa_seconds,
+        "asa_rings": m.asa_rings,
+        "rings_answered": {str(ring): count for ring, count in sorted(m.rings_answered.counts.items())},
+        "rings_lost": {str(ring): count for ring, count in sorted(m.rings_lost.counts.items())},
+        "observed_share": None if m.observed_share is None else float(m.observed_share),
+        "verdicts": {goal.kind.value: verdict.value for goal, verdict in m.verdicts},
+    }

@@ -1,0 +1,246 @@
+"""The configuration: one TOML file, overridden by the environment, secrets from files or the environment."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from telemon.cadences import ring_cycle
+from telemon.config_errors import explain
+from telemon.errors import ConfigError
+from telemon.opening import parse_hours
+from telemon.records import ServiceKind
+from telemon.rulesets import load_rulesets
+from telemon.services import INBOUND_CONTEXTS, Numbering, Service
+from telemon.texts import text
+
+PLACES: Final = (Path("telemon.toml"), Path("/etc/telemon/telemon.toml"))
+_STRICT = ConfigDict(extra="forbid", frozen=True)
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class PbxConfig(BaseModel):
+    """One Asterisk."""
+
+    model_config = _STRICT
+    name: Name = "pbx"
+    host: str = "127.0.0.1"
+    port: Port = 5038
+    username: str = "telemon"
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+    tls: bool = False
+    tls_ca: Path | None = None
+    tls_verify: bool = True
+    plain_login: bool = False
+    event_filter: bool = True
+    ping_seconds: Annotated[float, Field(ge=0.1, le=300)] = 10
+    inbound_contexts: tuple[str, ...] = INBOUND_CONTEXTS
+    machines: tuple[str, ...] = ()
+
+    def resolve_secret(self) -> str:
+        """Return the secret: from its file, from ``TELEMON_SECRET_<NAME>``, or from the configuration itself.
+
+        Raises:
+            ConfigError: there is none, or the file cannot be read.
+        """
+        if self.secret_file is not None:
+            try:
+                return self.secret_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise ConfigError(text()("config.secret_file", pbx=self.name, reason=error)) from error
+        variable = f"TELEMON_SECRET_{self.name.upper().replace('-', '_').replace('.', '_')}"
+        if variable in os.environ:
+            return os.environ[variable]
+        if self.secret is None:
+            raise ConfigError(text()("config.no_secret", pbx=self.name, variable=variable))
+        return self.secret.get_secret_value()
+
+
+class ServiceConfig(BaseModel):
+    """One promise to callers."""
+
+    model_config = _STRICT
+    name: Name
+    kind: ServiceKind = ServiceKind.SWITCHBOARD
+    ddis: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    contexts: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    hours: tuple[str, ...] = ()
+
+    @field_validator("hours")
+    @classmethod
+    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_hours(value, UTC)
+        return value
+
+
+class LedgerConfig(BaseModel):
+    """Where calls are kept."""
+
+    model_config = _STRICT
+    url: str = "sqlite:///telemon.db"
+    key_file: Path = Path("telemon.key")
+
+
+class WebConfig(BaseModel):
+    """Where ``/metrics``, ``/healthz`` and ``/readyz`` are served."""
+
+    model_config = _STRICT
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9714
+
+
+class Config(BaseSettings):
+    """Everything that a site decides."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="TELEMON_", env_nested_delimiter="__", env_ignore_empty=True
+    )
+    site: Name = "site"
+    language: Literal["fr", "en"] | None = None
+    timezone: str = "Europe/Paris"
+    country: str = "fr"
+    rule_sets: dict[str, Any] = {}
+    rule_set: str = "qualipref"
+    short_abandon_seconds: Annotated[float, Field(ge=0, le=60)] = 5
+    probe_callers: frozenset[str] = frozenset()
+    pbx: tuple[PbxConfig, ...] = (PbxConfig(),)
+    service: tuple[ServiceConfig, ...] = ()
+    ledger: LedgerConfig = LedgerConfig()
+    web: WebConfig = WebConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings calls by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        return env_settings, init_settings
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(text()("config.zone", zone=value)) from error
+        return value
+
+    @field_validator("country")
+    @classmethod
+    def _known_country(cls, value: str) -> str:
+        try:
+            ring_cycle(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("rule_sets")
+    @classmethod
+    def _readable_rules(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            load_rulesets(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return value
+
+    @field_validator("rule_set")
+    @classmethod
+    def _known_rules(cls, value: str, info: ValidationInfo) -> str:
+        known = load_rulesets(info.data.get("rule_sets"))
+        if value not in known:
+            raise ValueError(text()("config.rule_set", known=", ".join(sorted(known))))
+        return value
+
+    @field_validator("service")
+    @classmethod
+    def _distinct_services(cls, value: tuple[ServiceConfig, ...]) -> tuple[ServiceConfig, ...]:
+        if len({service.name for service in value}) != len(value):
+            raise ValueError(text()("config.service_names"))
+        return value
+
+    @field_validator("pbx")
+    @classmethod
+    def _distinct(cls, value: tuple[PbxConfig, ...]) -> tuple[PbxConfig, ...]:
+        if len({pbx.name for pbx in value}) != len(value) or not value:
+            raise ValueError(text()("config.pbx_names"))
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.timezone)
+
+    def numbering(self, pbx: PbxConfig) -> Numbering:
+        """Return how this PBX's channels are told apart."""
+        services = tuple(self._service(service) for service in self.service)
+        known = {"services": services} if services else {}
+        return Numbering(
+            inbound_contexts=pbx.inbound_contexts,
+            machines=pbx.machines,
+            probe_callers=self.probe_callers,
+            **known,
+        )
+
+    def call_site(self, pbx: PbxConfig) -> str:
+        """Return the first half of this PBX's call ids: the site, and the PBX where there are several."""
+        return self.site if len(self.pbx) == 1 else f"{self.site}/{pbx.name}"
+
+    def _service(self, service: ServiceConfig) -> Service:
+        return Service(
+            name=service.name,
+            kind=service.kind,
+            ddis=service.ddis,
+            queues=service.queues,
+            contexts=service.contexts,
+            operators=service.operators,
+            hours=parse_hours(service.hours, self.zone) if service.hours else None,
+        )
+
+
+def load(path: Path | None) -> Config:
+    """Read the configuration file, or the first found in the usual places, or the defaults if there is none.
+
+    Raises:
+        ConfigError: it cannot be read, or says what telemon does not understand; the message names the lines.
+    """
+    if path is None:
+        path = _from_environment() or next((place for place in PLACES if place.exists()), None)
+    if path is None:
+        return _validated({}, "", "(environment)")
+    try:
+        source = path.read_text(encoding="utf-8")
+        data = tomllib.loads(source)
+    except OSError as error:
+        raise ConfigError(text()("config.unreadable", path=path, reason=error.strerror or error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(text()("config.no_toml", path=path, reason=error)) from error
+    return _validated(data, source, str(path))
+
+
+def _from_environment() -> Path | None:
+    named = os.environ.get("TELEMON_CONFIG")
+    return Path(named) if named else None
+
+
+def _validated(data: dict[str, Any], source: str, name: str) -> Config:
+    try:
+        return Config(**data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(explain(problem, source, name) for problem in error.errors())) from None
+    except SettingsError as error:  # a variable of a table or list holds no JSON
+        raise ConfigError(text()("config.environment", reason=error)) from None
