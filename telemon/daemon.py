@@ -11,10 +11,10 @@ from telemon.ami.link import Link, Peer, tls_context, wall_clock
 from telemon.cadences import ring_cycle
 from telemon.errors import ConfigError
 from telemon.instants import from_seconds
+from telemon.ledger.store import LedgerWriter, load_or_create_key, open_ledger, totals
 from telemon.metrics import Metrics
 from telemon.observation import GapCause
 from telemon.observer import Observer
-from telemon.store import LedgerWriter, load_or_create_key, open_ledger, totals
 from telemon.texts import text
 from telemon.tracker import Tracker
 from telemon.web import application, listen, server_for

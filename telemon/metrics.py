@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from telemon.ami.link import Link
     from telemon.instants import Duration, Instant
+    from telemon.ledger.store import LedgerWriter
     from telemon.records import CallRecord
-    from telemon.store import LedgerWriter
 
 RING_BOUNDS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 36)
 """Whole rings: ``le="4"`` is "answered in fewer than five"."""

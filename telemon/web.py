@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from telemon.ami.link import Link
+    from telemon.ledger.store import LedgerWriter
     from telemon.metrics import Metrics
-    from telemon.store import LedgerWriter
 
 
 def application(metrics: Metrics, links: Sequence[Link], ledger: LedgerWriter) -> Starlette:

@@ -14,11 +14,11 @@ from telemon.cadences import ring_cycle
 from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, settle
 from telemon.errors import ConfigError
 from telemon.instants import SECOND, from_datetime, to_datetime, to_iso, to_seconds
+from telemon.ledger.store import open_ledger, read_calls, read_observations
 from telemon.measures import Measures, measure_by_service
 from telemon.observation import Sight
 from telemon.periods import Period, parse_period
 from telemon.rulesets import load_rulesets, ruleset_at
-from telemon.store import open_ledger, read_calls, read_observations
 from telemon.texts import text
 
 if TYPE_CHECKING:

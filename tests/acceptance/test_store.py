@@ -32,7 +32,15 @@ from sqlmodel import Session, SQLModel, select
 
 from telemon.errors import ConfigError, LedgerError
 from telemon.instants import SECOND, to_datetime
-from telemon.models import Call
+from telemon.ledger.models import Call
+from telemon.ledger.store import (
+    LedgerWriter,
+    load_or_create_key,
+    open_ledger,
+    read_calls,
+    read_observations,
+    totals,
+)
 from telemon.observation import GapCause, Interval, Sight
 from telemon.privacy import pseudonym
 from telemon.records import (
@@ -47,14 +55,6 @@ from telemon.records import (
     Transfer,
     TransferKind,
     TransferResult,
-)
-from telemon.store import (
-    LedgerWriter,
-    load_or_create_key,
-    open_ledger,
-    read_calls,
-    read_observations,
-    totals,
 )
 
 KEY = bytes(range(32))
@@ -251,7 +251,7 @@ class Heard(logging.Handler):
 @pytest.fixture
 def heard():
     handler = Heard()
-    logger = logging.getLogger("telemon.ledger_writer")
+    logger = logging.getLogger("telemon.ledger.writer")
     logger.addHandler(handler)
     yield handler
     logger.removeHandler(handler)
@@ -552,7 +552,7 @@ CHILD = """
     import pickle, sys
     from dataclasses import replace
     from itertools import count
-    from telemon.store import LedgerWriter, open_ledger
+    from telemon.ledger.store import LedgerWriter, open_ledger
 
     url, start = sys.argv[1], int(sys.argv[2])
     record = pickle.load(sys.stdin.buffer)

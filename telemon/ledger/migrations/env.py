@@ -1,9 +1,9 @@
-"""Alembic's entry: runs the migrations on the connection that ``telemon.store.open_ledger`` hands over."""
+"""Alembic's entry: runs the migrations on the connection that ``telemon.ledger.store.open_ledger`` hands over."""
 
 from alembic import context
 from sqlmodel import SQLModel
 
-import telemon.models  # noqa: F401 - fills the metadata
+import telemon.ledger.models  # noqa: F401 - fills the metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

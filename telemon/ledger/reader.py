@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from telemon.errors import LedgerError
 from telemon.instants import from_datetime, from_seconds, to_datetime
-from telemon.ledger_trouble import reason
-from telemon.models import TABLES
+from telemon.ledger.models import TABLES
+from telemon.ledger.trouble import reason
 from telemon.observation import GapCause, Interval, Sight
 from telemon.records import (
     AttemptResult,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from telemon.errors import LedgerError
-from telemon.ledger_rows import RowMaker
-from telemon.ledger_statements import Statements
-from telemon.ledger_trouble import reason
+from telemon.ledger.rows import RowMaker
+from telemon.ledger.statements import Statements
+from telemon.ledger.trouble import reason
 from telemon.records import CallRecord
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from telemon.instants import Duration
-    from telemon.ledger_rows import Item
+    from telemon.ledger.rows import Item
 
 log = logging.getLogger(__name__)
 

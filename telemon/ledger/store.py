@@ -14,10 +14,10 @@ from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from telemon.errors import LedgerError
-from telemon.ledger_reader import read_calls, read_observations, totals
-from telemon.ledger_trouble import reason
-from telemon.ledger_writer import LedgerWriter
-from telemon.pseudonym_key import load_or_create_key
+from telemon.ledger.pseudonym_key import load_or_create_key
+from telemon.ledger.reader import read_calls, read_observations, totals
+from telemon.ledger.trouble import reason
+from telemon.ledger.writer import LedgerWriter
 
 if TYPE_CHECKING:
     from sqlite3 import Connection as SqliteConnection

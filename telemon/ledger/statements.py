@@ -15,14 +15,14 @@ from sqlalchemy import bindparam, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from telemon.errors import LedgerError
-from telemon.models import TABLES
+from telemon.ledger.models import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection, Dialect
 
-    from telemon.ledger_rows import Row, Rows
+    from telemon.ledger.rows import Row, Rows
 
 _PARAMETERS = 30_000  # in one statement; SQLite allows 32,766, PostgreSQL 65,535
 _SMALLER = (128, 16, 1)  # rows in the statements for what is left

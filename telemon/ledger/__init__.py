@@ -1,0 +1,1 @@
+"""The ledger: where finished calls and observations are kept, and read again."""
