@@ -21,7 +21,7 @@ from telemon.ami.wire import Parser
 from telemon.instants import SECOND, to_seconds
 from telemon.metrics import Metrics
 from telemon.observer import Observer
-from telemon.store import LedgerWriter, open_ledger
+from telemon.ledger.store import LedgerWriter, open_ledger
 from telemon.tracker import Tracker
 
 if TYPE_CHECKING:

@@ -403,7 +403,7 @@ NEEDLES: Final = {b"VarSet": b"\r\nVariable: QUEUESTATUS\r\n", b"DialState": b"\
 
 _MAX_DIGITS: Final = 9  # no state, cause or number of seconds is longer; a forged one may be
 # Where a caller's own words can stand; everything else is Asterisk's or its administrator's.
-_FROM_OUTSIDE: Final = frozenset({"CallerIDNum", "Exten", "Extension"})
+_FROM_OUTSIDE: Final = frozenset({"CallerIDNum", "Channel", "DestChannel", "Exten", "Extension", "RetrieverChannel"})
 # Events that carry a Timestamp whenever ``timestampevents = yes``; enough to notice that it is not set.
 _STAMPED: Final = frozenset({"Newchannel", "Newstate", "Hangup", "DialBegin", "QueueCallerJoin"})
 

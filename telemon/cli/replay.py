@@ -54,6 +54,8 @@ def _replay(path: str, settings: Config) -> list[CallRecord]:
     records: list[CallRecord] = []
     for chunk in read_capture(path):
         records += session.feed(chunk)
+    if session.parser.error is not None:
+        raise session.parser.error
     records += session.finish()
     decoder = session.observer.decoder
     if decoder.unstamped:

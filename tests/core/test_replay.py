@@ -1,0 +1,103 @@
+"""Captures as files: plain, compressed, from standard input, torn, or no captures at all."""
+
+import gzip
+import io
+import sys
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from telemon.errors import AmiProtocolError, CaptureError
+from telemon.observation import Sight
+from telemon.records import Provenance
+from telemon.replay import Replay, read_capture
+
+CAPTURE = Path(__file__).parent.parent / "recordings" / "22" / "a1_queue_ring.ami.gz"
+RAW = gzip.decompress(CAPTURE.read_bytes())
+
+
+def read(path):
+    return b"".join(read_capture(str(path)))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pack"),
+    [
+        ("ami", bytes),
+        ("gz", gzip.compress),
+        ("zst", zstandard.compress),
+        ("gz", lambda data: gzip.compress(data[:5000]) + gzip.compress(data[5000:])),
+        ("zst", lambda data: zstandard.compress(data[:5000]) + zstandard.compress(data[5000:])),
+    ],
+    ids=["plain", "gzip", "zstd", "two gzip members", "two zstd frames"],
+)
+def test_a_capture_is_read_whole_however_it_is_packed(tmp_path, suffix, pack):
+    path = tmp_path / f"capture.{suffix}"
+    path.write_bytes(pack(RAW))
+    assert read(path) == RAW
+
+
+def test_a_capture_may_come_from_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(RAW)))
+    assert read("-") == RAW
+
+
+def damaged(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes(byte ^ 0xFF for byte in data[middle : middle + 64]) + data[middle + 64 :]
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda data: data[:-40], damaged, lambda data: data[:10] + b"\xff" * 100, lambda _: b"no"]
+)
+@pytest.mark.parametrize(("suffix", "pack"), [("gz", gzip.compress), ("zst", zstandard.compress)])
+def test_a_damaged_archive_is_named_and_never_taken_for_a_short_capture(tmp_path, suffix, pack, harm):
+    path = tmp_path / f"capture.{suffix}"
+    path.write_bytes(harm(pack(RAW)))
+    with pytest.raises(CaptureError, match=r"capture\..*cannot be read as a capture"):
+        read(path)
+
+
+def test_what_cannot_be_opened_is_named(tmp_path):
+    for path in (tmp_path / "nowhere.ami", tmp_path):
+        with pytest.raises(CaptureError, match="check the path"):
+            read(path)
+
+
+def test_each_record_says_that_it_was_replayed():
+    (record,) = Replay("site").feed(RAW)
+    assert record.provenance is Provenance.REPLAYED
+    assert record.call_id.startswith("site:")
+
+
+def test_a_second_banner_is_a_gap_until_the_next_list_of_channels():
+    session = Replay("site")
+    session.feed(RAW)
+    watch = session.observer.watch
+    watch.take_changed()
+    session.feed(b"Asterisk Call Manager/11.0.0\r\nResponse: Success\r\n\r\n")
+    assert [interval.sight for interval in watch.take_changed()] == [Sight.SEEN, Sight.GAP]
+    session.feed(b"Event: CoreShowChannelsComplete\r\nEventList: Complete\r\n\r\n")
+    assert [interval.sight for interval in watch.take_changed()] == [Sight.GAP, Sight.SEEN]
+
+
+def test_a_call_that_the_capture_does_not_see_to_its_end_comes_out_at_its_finish():
+    session = Replay("site")
+    assert session.feed(RAW[: RAW.index(b"Event: HangupRequest")]) == []
+    (record,) = session.finish()
+    assert record.ended_at is None
+    assert session.finish() == []
+
+
+@pytest.mark.parametrize("torn", [1, 100, 5001])
+def test_a_capture_torn_anywhere_is_read_up_to_there(torn):
+    session = Replay("site")
+    assert len([*session.feed(RAW[:-torn]), *session.finish()]) == 1
+
+
+def test_bytes_beyond_the_limits_are_an_error_and_what_came_before_is_kept():
+    session = Replay("site")
+    assert len(session.feed(RAW + b"x" * (2 << 20))) == 1
+    with pytest.raises(AmiProtocolError, match="longer than"):
+        session.feed(b"x")

@@ -1,0 +1,64 @@
+"""What the tracker makes of what it did not see: gaps, lost hang-ups, restarts."""
+
+import pytest
+
+from telemon.records import EndedBy, Flag, Outcome
+from tests.core.scene import Scene, seconds, since_start
+
+
+def test_a_hang_up_that_never_came_is_made_up_for_by_the_second_list_without_the_channel():
+    scene = Scene()
+    scene.answered_call()
+    scene.at(60).list_ends()
+    assert scene.records == []  # one list may have crossed with the Hangup
+    scene.at(120).list_ends()
+    record = scene.only()
+    assert (record.outcome, record.ended_at, record.talk_duration) == (Outcome.ANSWERED, None, None)
+    assert Flag.ENDED_IN_GAP in record.flags
+    assert not scene.tracker.switch.legs
+
+
+@pytest.mark.parametrize("application", ["Queue", "Dial"])
+def test_a_caller_who_arrived_unseen_and_is_still_waiting_is_dated_by_the_uniqueid(application):
+    scene = Scene()
+    scene.tracker.lose_link(scene.at(10).now)
+    scene.at(30).listed("pbx-1795000020.7", "PJSIP/trunk", state=4, application=application)
+    scene.list_ends()
+    scene.at(32).dials("pbx-1795000020.7", "op1", "PJSIP/op1")
+    scene.at(36).answers("pbx-1795000020.7", "op1")
+    scene.at(40).hangs_up("pbx-1795000020.7")
+    record = scene.only()
+    assert (record.outcome, record.flags) == (Outcome.ANSWERED, (Flag.ARRIVED_IN_GAP,))
+    assert since_start(record.arrived_at) == since_start(record.alerting_at) == 20
+    assert seconds(record.ring_duration) == 16
+
+
+def test_a_list_that_crosses_with_a_hang_up_does_not_bring_the_call_back():
+    scene = Scene()
+    caller = scene.answered_call()
+    scene.tracker.lose_link(scene.at(10).now)
+    scene.at(20).listed(caller, "PJSIP/trunk", application="Queue", bridge="b1")
+    scene.hangs_up(caller)
+    scene.ends("op1")
+    scene.list_ends()
+    assert scene.only().ended_by is EndedBy.CALLER
+
+
+def test_a_restarted_asterisk_may_use_its_channel_names_again():
+    scene = Scene()
+    scene.answered_call()
+    scene.tracker.lose_link(scene.at(10).now)
+    scene.at(40).list_ends()
+    killed = scene.only()
+    scene.serial = 0
+    second = scene.at(50).caller("1795000050.0")
+    scene.joins(second)
+    scene.dials(second, "1795000050.1", "PJSIP/op1")
+    scene.at(53).answers(second, "1795000050.1")
+    scene.at(60).hangs_up(second)
+    scene.ends("1795000050.1")
+    assert killed.outcome is Outcome.ANSWERED
+    assert killed.ended_at is None
+    again = scene.records[1]
+    assert (again.outcome, again.answered_by, seconds(again.ring_duration)) == (Outcome.ANSWERED, "PJSIP/op1", 3)
+    assert not scene.tracker.switch.legs
