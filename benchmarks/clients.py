@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.peer import END_EVENT
-from telemon.ami.events import NEEDLES, WANTED, Decoder
+from telemon.ami.decoder import Decoder
+from telemon.ami.events import NEEDLES, WANTED
 from telemon.ami.link import Link, Peer, wall_clock
 from telemon.ami.session import Session
 from telemon.ami.wire import Parser
 from telemon.instants import SECOND, to_seconds
+from telemon.ledger.store import LedgerWriter, open_ledger
 from telemon.metrics import Metrics
 from telemon.observer import Observer
-from telemon.ledger.store import LedgerWriter, open_ledger
 from telemon.tracker import Tracker
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from telemon.ami import events as ami
-from telemon.ami.events import Decoder
+from telemon.ami.decoder import Decoder
 from telemon.observation import GapCause, Watch
 from telemon.operators import Board
 

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 import zstandard
 
 from telemon.ami import events as ami
+from telemon.ami.decoder import Decoder
 from telemon.ami.events import NEEDLES, WANTED
 from telemon.ami.wire import Parser
 from telemon.errors import CaptureError
@@ -83,7 +84,7 @@ class SecondsClock:
 
     def __init__(self) -> None:
         self.now: Instant = 0
-        self._decoder = ami.Decoder()
+        self._decoder = Decoder()
         self._connected_at: dict[str, Instant] = {}
         self._queued_at: dict[str, Instant] = {}
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from telemon.instants import parse_stamp
-
 if TYPE_CHECKING:
-    from telemon.ami.wire import Message
     from telemon.instants import Instant
 
 
@@ -321,11 +318,9 @@ class ListedBridge(NamedTuple):
 
 Event = NamedTuple  # the union would be long and change with every event; the tracker dispatches on the type
 
-_INT: Final = frozenset({"ChannelState", "Cause", "HoldTime", "TalkTime", "Status"})
 _MEMBER: Final = ("Queue", "Interface", "InCall", "Status", "Paused")
 
-# Headers in the order in which Asterisk writes them: each is looked for behind the one before.
-_SPECS: Final[dict[str, tuple[type[Any], tuple[str, ...]]]] = {
+SPECS: Final[dict[str, tuple[type[tuple[Any, ...]], tuple[str, ...]]]] = {
     "Newchannel": (
         NewChannel,
         ("Channel", "ChannelState", "CallerIDNum", "Context", "Exten", "Uniqueid", "Linkedid"),
@@ -391,123 +386,13 @@ _SPECS: Final[dict[str, tuple[type[Any], tuple[str, ...]]]] = {
     "QueueStatusComplete": (MembersListed, ()),
     "BridgeListItem": (ListedBridge, ("BridgeUniqueid", "BridgeType", "BridgeTechnology")),
 }
+"""Per event name its type, and the headers whose values follow ``at``, in the order in which Asterisk writes them."""
 
 DEVICE_EVENTS: Final = frozenset({b"DeviceStateChange"})
 """Frequent, and only of use where a service's operators are known by device rather than by queue."""
 
-WANTED: Final = frozenset(name.encode() for name in _SPECS) - DEVICE_EVENTS
+WANTED: Final = frozenset(name.encode() for name in SPECS) - DEVICE_EVENTS
 """Names for ``wire.Parser``: every event that ``decode`` knows, but for those of devices."""
 
 NEEDLES: Final = {b"VarSet": b"\r\nVariable: QUEUESTATUS\r\n", b"DialState": b"\r\nDialStatus: PROGRESS"}
 """Of these, only the events holding the given bytes are of use."""
-
-_MAX_DIGITS: Final = 9  # no state, cause or number of seconds is longer; a forged one may be
-# Where a caller's own words can stand; everything else is Asterisk's or its administrator's.
-_FROM_OUTSIDE: Final = frozenset({"CallerIDNum", "Channel", "DestChannel", "Exten", "Extension", "RetrieverChannel"})
-# Events that carry a Timestamp whenever ``timestampevents = yes``; enough to notice that it is not set.
-_STAMPED: Final = frozenset({"Newchannel", "Newstate", "Hangup", "DialBegin", "QueueCallerJoin"})
-
-# How to read a header's value.
-_TEXT: Final = 0
-_NUMBER: Final = 1
-_OUTSIDE: Final = 2
-_SINGLE: Final = 3  # says whose event it is, so it must not come twice
-
-
-def _kind(header: str) -> int:
-    if header in _INT:
-        return _NUMBER
-    if header == "Uniqueid":
-        return _SINGLE
-    return _OUTSIDE if header in _FROM_OUTSIDE else _TEXT
-
-
-_Header = tuple[str, int, int]  # what to look for, its length, how to read what follows
-_STAMP: Final = ("\r\nTimestamp: ", 13)
-_DECODERS: Final[dict[str, tuple[type[Any], tuple[_Header, ...]]]] = {
-    name: (make, tuple((f"\r\n{header}: ", len(header) + 4, _kind(header)) for header in headers))
-    for name, (make, headers) in _SPECS.items()
-}
-
-
-_new: Final = tuple.__new__
-
-
-class Decoder:
-    """Make events of messages, and count what an operator should hear of.
-
-    ``unstamped`` counts events without ``Timestamp`` (and without being a list item, which never has one),
-    ``ambiguous`` those dropped because a header that must be single came twice: a forged name or number may have
-    brought a second ``Uniqueid``, and neither can be believed.
-    """
-
-    def __init__(self) -> None:
-        self.unstamped = 0
-        self.ambiguous = 0
-        self.clock: Instant | None = None  # the newest Timestamp seen
-        self.stamped = True  # whether the last event that should carry a Timestamp did
-
-    def decode(self, message: Message, received_at: Instant) -> Any:
-        """Return the event, or None for one that telemon does not use.
-
-        Args:
-            message: an event from ``wire.Parser``.
-            received_at: the instant to give it if it carries none.
-        """
-        known = _DECODERS.get(message.name)
-        if known is None:
-            return None
-        make, headers = known
-        # Once for all headers: of bytes, each value would have to be decoded.
-        text = message.raw.decode("utf-8", "backslashreplace")
-        find = text.find
-        values: list[Any] = [self._instant(text, message.name, received_at)]
-        position = 0
-        for key, length, kind in headers:
-            found = find(key, position)  # Asterisk writes headers in the order in which they are asked for here
-            if found < 0:
-                found = find(key)
-                if found < 0:
-                    values.append(0 if kind == _NUMBER else "")
-                    continue
-            start = found + length
-            position = find("\r", start)
-            value = text[start:position] if position >= 0 else text[start:]
-            if kind == _TEXT:
-                values.append(value)
-            elif kind == _SINGLE and text.rfind(key) != found:
-                self.ambiguous += 1
-                return None
-            else:
-                values.append(_value(value, kind))
-        return _new(make, values)  # what the NamedTuple's own constructor does, without its detour
-
-    def _instant(self, text: str, name: str, received_at: Instant) -> Instant:
-        key, length = _STAMP
-        found = text.find(key)
-        start = found + length
-        end = text.find("\r", start)
-        at = parse_stamp(text[start:end] if end >= 0 else text[start:]) if found >= 0 else None
-        if at is None:
-            return self._unstamped(name, received_at)
-        self.clock = at
-        self.stamped = True
-        return at
-
-    def _unstamped(self, name: str, received_at: Instant) -> Instant:
-        if name in _STAMPED:
-            self.unstamped += 1
-            self.clock, self.stamped = None, False
-        # A list item never has a time of its own: the newest one known is Asterisk's "now".
-        return received_at if self.clock is None else self.clock
-
-
-def _value(text: str, kind: int) -> str | int:
-    if kind == _NUMBER:
-        return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else 0
-    return text if kind == _SINGLE or text.isprintable() else _printable(text)
-
-
-def _printable(text: str) -> str:
-    """Replace control characters that a hostile caller sent: they have no business in a log, a label or a page."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

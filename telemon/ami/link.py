@@ -107,6 +107,11 @@ class Link:
         self._silent: Duration = 0
         self._blind_since: Instant | None = None  # until the first list: since telemon began
 
+    @property
+    def now(self) -> Instant:
+        """Asterisk's present time: ours, by as much as the two were apart when it last told its own."""
+        return wall_clock() - self._behind
+
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
         self._blind_since = wall_clock()
@@ -367,7 +372,7 @@ class Link:
 
     def _fallen(self, error: AmiError) -> None:
         """Open the gap where the last byte was heard, not where its absence was noticed."""
-        now = wall_clock() - self._behind
+        now = self.now
         if not self.connected and self._blind_since is not None:
             now = self._blind_since
         elif isinstance(error, AmiSilenceError):

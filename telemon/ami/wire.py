@@ -115,7 +115,8 @@ class Parser:
         self.error: AmiProtocolError | None = None
         self._wanted = wanted
         self._names = None if wanted is None else {name: decode_text(name) for name in wanted}
-        self._needles = dict(needles or {})
+        # The last line of a block comes here without its CR LF.
+        self._needles = {name: (needle, needle.removesuffix(b"\r\n")) for name, needle in (needles or {}).items()}
         self._capture = capture
         self._banner_due = not capture
         self._max_message = max_message
@@ -213,22 +214,31 @@ class Parser:
         last = self._buffer.rfind(_END, start, min(self._end, start + _STRETCH))
         if last < 0:
             return
-        names, needles, capture = self._names, self._needles, self._capture
+        stretch = bytes(memoryview(self._buffer)[start:last])
+        blocks = stretch.split(_END)
         usual = min(self._max_headers, self._max_message)  # a shorter event is beyond no limit
-        skipped = 0
-        for block in bytes(memoryview(self._buffer)[start:last]).split(_END):
-            if block[:7] != b"Event: " or len(block) > usual or (capture and _BANNER in block):
+        if max(map(len, blocks)) > usual or (self._capture and _BANNER in stretch):
+            return
+        names, needles = self._names, self._needles
+        taken, skipped = len(blocks), 0
+        for block in blocks:
+            if block[:7] != b"Event: ":
+                taken = blocks.index(block)
                 break
             eol = block.find(b"\r", 7)
             name = block[7:eol] if eol > 0 else block[7:]
             known = names.get(name) if names is not None else decode_text(name)
-            if known is None or (name in needles and needles[name] not in block + b"\r\n"):
+            if known is None:
                 skipped += 1
-            else:
-                messages.append(_new(Message, ("event", known, block)))
-            start += len(block) + 4
+                continue
+            if name in needles:
+                needle, tail = needles[name]
+                if needle not in block and not block.endswith(tail):
+                    skipped += 1
+                    continue
+            messages.append(_new(Message, ("event", known, block)))
         self.skipped += skipped
-        self._start = self._scanned = start
+        self._start = self._scanned = start + sum(map(len, blocks[:taken])) + taken * len(_END)
 
     def _at_message(self, messages: list[Message]) -> bool:
         """Pass empty lines and banners; False when more bytes are needed to go on."""
@@ -275,8 +285,7 @@ class Parser:
             if name not in self._wanted:
                 self.skipped += 1
                 return
-            needle = self._needles.get(name)
-            if needle is not None and buffer.find(needle, eol, end + 2) < 0:
+            if name in self._needles and buffer.find(self._needles[name][0], eol, end + 2) < 0:
                 self.skipped += 1
                 return
         messages.append(Message("event", decode_text(name), bytes(buffer[start:end])))

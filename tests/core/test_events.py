@@ -3,7 +3,8 @@
 import pytest
 
 from telemon.ami import events as ami
-from telemon.ami.events import DEVICE_EVENTS, NEEDLES, WANTED, Decoder
+from telemon.ami.decoder import Decoder
+from telemon.ami.events import DEVICE_EVENTS, NEEDLES, WANTED
 from telemon.ami.wire import Parser
 
 RECEIVED = 1_700_000_000_000_000

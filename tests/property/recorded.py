@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 
 from telemon.ami import events as ami
-from telemon.ami.events import NEEDLES, WANTED, Decoder
+from telemon.ami.decoder import Decoder
+from telemon.ami.events import NEEDLES, WANTED
 from telemon.ami.wire import Parser
 from telemon.records import Outcome
 from telemon.tracker import Tracker
