@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 0.25
 LAST_SHOWN = 8
 PROMISED_RINGS = 5
+OPENING_SEED = 76  # its first ten seconds show all there is to see: rings, an answer, a lost call
 
 
 def command(
     seconds: Annotated[float | None, typer.Option("--seconds", min=1, help=text()("cli.demo_seconds"))] = None,
-    seed: Annotated[int, typer.Option("--seed", help=text()("cli.demo_seed"))] = 1,
+    seed: Annotated[int, typer.Option("--seed", help=text()("cli.demo_seed"))] = OPENING_SEED,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help=text()("cli.demo_port"))] = 9714,
 ) -> None:
     """Show a living switchboard."""
