@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from telemon.ami.link import Link, Peer, tls_context, wall_clock
+from telemon.ami.link import Link, Peer, tls_context
 from telemon.cadences import ring_cycle
 from telemon.errors import ConfigError
 from telemon.instants import from_seconds
 from telemon.ledger.store import LedgerWriter, load_or_create_key, open_ledger, totals
 from telemon.metrics import Metrics
-from telemon.observation import GapCause
+from telemon.observation import GapCause, Sight
 from telemon.observer import Observer
 from telemon.texts import text
 from telemon.tracker import Tracker
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 30.0
 WATCH_SECONDS: Final = 0.5  # how far an observation in the ledger may trail the truth
+SIGHT_SECONDS: Final = 10.0  # how much of what was seen the ledger may not know of after a kill or a power cut
 
 
 def peer_of(pbx: PbxConfig) -> Peer:
@@ -125,20 +128,27 @@ class Daemon:
                 self._on_finished(record)
 
     async def _keep_observations(self) -> None:
-        while True:
-            self._store_observations()
+        for turn in count():
+            self._store_observations(everything=turn % round(SIGHT_SECONDS / WATCH_SECONDS) == 0)
             await asyncio.sleep(WATCH_SECONDS)
 
-    def _store_observations(self) -> None:
+    def _store_observations(self, *, everything: bool = False) -> None:
+        """Write what changed, or everything; what is being seen is written as far as it was, in case we are killed."""
         for link in self.links:
-            for interval in link.observer.watch.take_changed():
-                self.ledger.put(interval)
+            watch = link.observer.watch
+            current = watch.current
+            for interval in (*watch.take_changed(), *([current] if everything and current else ())):
+                if interval.sight is Sight.SEEN and interval.ended_at is None:
+                    seen_until = max(interval.started_at, link.now)
+                    self.ledger.put(replace(interval, ended_at=seen_until))
+                else:
+                    self.ledger.put(interval)
 
     def _close(self) -> None:
         """Write what is there: calls under way as not seen to their end, and the gap that begins now."""
         for link in self.links:
             self._take(link.observer.tracker.give_up())
-            link.observer.lose(link.observer.now(wall_clock()), GapCause.TELEMON_STOPPED)
+            link.observer.lose(link.now, GapCause.TELEMON_STOPPED)
         self._store_observations()
         left = self.ledger.close(DRAIN_SECONDS)
         if left:

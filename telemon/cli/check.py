@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,6 +32,7 @@ def command(
 ) -> None:
     """Try everything once and say what is missing; status 1 if telemon could not measure."""
     settings = settle(config)
+    logging.basicConfig(level=logging.CRITICAL)  # what the link would log is printed as a problem
     console = Console(highlight=False)
     _describe(console, settings)
     problems = [problem for pbx in settings.pbx for problem in asyncio.run(_try(console, settings, pbx, listen))]
@@ -93,12 +95,18 @@ async def _try(console: Console, settings: Config, pbx: PbxConfig, listen: float
         console.print(
             say("check.seen", classes=", ".join(sorted(seen)) or say("check.nothing")), markup=False, soft_wrap=True
         )
-        missing = sorted(_SIGNS.keys() - seen - {"agent"}) if seen else []
+        missing = sorted(_expected(settings) - seen) if seen else []
         if missing:
             problems.append(say("check.class_missing", pbx=pbx.name, user=pbx.username, classes=",".join(missing)))
     if not observer.decoder.stamped:
         problems.append(say("ami.no_timestamps", pbx=pbx.name))
     return problems
+
+
+def _expected(settings: Config) -> set[str]:
+    """Return the classes that any call must bring; one to a service without a queue brings none of the queue's."""
+    through_queues = bool(settings.service) and all(service.queues for service in settings.service)
+    return _SIGNS.keys() - (set() if through_queues else {"agent"})
 
 
 def _queue_problems(settings: Config, pbx: PbxConfig, queues: set[str], staffed: set[str]) -> list[str]:

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from telemon.cadences import ring_cycle
 from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, settle
+from telemon.cli.gaps import gaps_of
 from telemon.errors import ConfigError
 from telemon.instants import SECOND, from_datetime, to_datetime, to_iso, to_seconds
 from telemon.ledger.store import open_ledger, read_calls, read_observations
 from telemon.measures import Measures, measure_by_service
-from telemon.observation import Sight
 from telemon.periods import Period, parse_period
 from telemon.rulesets import load_rulesets, ruleset_at
 from telemon.texts import text
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from telemon.cli.gaps import Gap
     from telemon.config import Config
     from telemon.instants import Duration, Instant
-    from telemon.observation import Interval
     from telemon.rates import Rate
 
 SHOWN_GAP = 60 * SECOND
@@ -71,32 +71,15 @@ def _last_day(span: Period, settings: Config) -> Any:
     return to_datetime(span.end - 1).astimezone(settings.zone).date()
 
 
-Gap = tuple["Instant", "Duration", str]
-
-
 def _gaps(engine: Engine, settings: Config, span: Period, now: Instant) -> tuple[list[Gap], Duration]:
-    """Return the gaps of the period so far (start, duration, cause), and how long it is so far, on all PBXs."""
+    """Return the gaps of the period so far, and how long it is so far, on all PBXs."""
     end = min(span.end, now)
     if end <= span.start:
         return [], 0
     gaps: list[Gap] = []
     for pbx in settings.pbx:
-        reached = span.start
-        for interval in read_observations(engine, pbx.name, span.start, end):
-            start = max(interval.started_at, span.start)
-            if start > reached:
-                gaps.append((reached, start - reached, "telemon_stopped"))
-            finish = min(interval.ended_at or end, end)
-            if interval.sight is Sight.GAP and finish > start:
-                gaps.append((start, finish - start, _cause(interval)))
-            reached = max(reached, finish)
-        if reached < end:
-            gaps.append((reached, end - reached, "telemon_stopped"))
+        gaps += gaps_of(list(read_observations(engine, pbx.name, span.start, end)), span.start, end, now)
     return gaps, (end - span.start) * len(settings.pbx)
-
-
-def _cause(interval: Interval) -> str:
-    return "unknown" if interval.cause is None else interval.cause.value
 
 
 def _table(measured: dict[str, Measures], span: Period, rules: str, settings: Config) -> Table:

@@ -1,0 +1,162 @@
+"""The two catalogues say the same things, and the code asks for nothing that they do not have."""
+
+import ast
+import re
+import string
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+import telemon
+from telemon.observation import GapCause
+from telemon.rates import Verdict
+from telemon.records import Flag, Outcome, ServiceKind, TransferKind
+from telemon.rulesets import GoalKind
+from telemon.texts import LANGUAGES, Texts, catalogue, language_of
+
+SOURCE = Path(telemon.__file__).parent
+PARIS = ZoneInfo("Europe/Paris")
+
+
+def fields(template):
+    return sorted((name, conversion or "") for _, name, _, conversion in string.Formatter().parse(template) if name)
+
+
+def test_both_languages_have_the_same_texts():
+    assert catalogue("en").keys() == catalogue("fr").keys()
+
+
+@pytest.mark.parametrize("key", sorted(catalogue("en")))
+def test_both_languages_have_the_same_placeholders(key):
+    assert fields(catalogue("en")[key]) == fields(catalogue("fr")[key])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_is_empty_and_none_spans_lines(language):
+    multiline = {key for key, value in catalogue(language).items() if "\n" in value}
+    assert all(catalogue(language).values())
+    assert multiline == {"cli.help"}
+
+
+def test_french_puts_a_space_before_double_signs():
+    """Not after a digit or in an address, but wherever a word or a placeholder ends a clause."""
+    wrong = {key for key, value in catalogue("fr").items() if re.search(r"[\wéèê}»]:\s|[\wéèê}»][;?!](\s|$)", value)}
+    assert wrong == set()
+
+
+def calls_of_texts():
+    """Yield each ``text()("key", …)`` and ``say("key", …)`` of the source: place, key as written, names of values."""
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            if ast.unparse(node.func) in {"say", "text()"}:
+                key = node.args[0]
+                given = {keyword.arg for keyword in node.keywords}
+                for one in (key.body, key.orelse) if isinstance(key, ast.IfExp) else (key,):
+                    yield f"{path.relative_to(SOURCE)}:{node.lineno}", ast.unparse(one), given
+
+
+def test_every_key_in_the_code_exists_with_its_values():
+    literal = [(place, ast.literal_eval(key), given) for place, key, given in calls_of_texts() if key[0] in "'\""]
+    for place, key, given in literal:
+        assert key in catalogue("en"), f"{place}: {key}"
+        missing = {name for name, _ in fields(catalogue("en")[key])} - given
+        assert None in given or not missing, f"{place}: {key} needs {missing}"
+    assert len(literal) > 40
+
+
+COMPOSED = {
+    "outcome": Outcome,
+    "flag": Flag,
+    "transfer": TransferKind,
+    "kind": ServiceKind,
+    "gap": GapCause,
+    "goal": GoalKind,
+    "verdict": Verdict,
+}
+
+
+@pytest.mark.parametrize("table", sorted(COMPOSED))
+def test_every_value_that_a_table_shows_has_a_text(table):
+    assert {f"{table}.{value.value}" for value in COMPOSED[table]} <= catalogue("en").keys()
+
+
+def test_every_composed_key_is_of_a_table_known_here():
+    literals = {"calls", "demo", "stats", "cli", "check", "ami"}
+    heads = {re.split(r"[.{]", key[2:])[0] for _, key, _ in calls_of_texts() if key.startswith("f")}
+    assert heads
+    assert heads <= COMPOSED.keys() | literals
+
+
+def test_no_text_is_left_over():
+    source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    tables = {f"{table}.{value.value}" for table, values in COMPOSED.items() for value in values} | {"gap.unknown"}
+    prefixed = {"cli", "calls", "stats"}  # asked for as f"cli.{command}" and the like
+    unused = {
+        key
+        for key in catalogue("en").keys() - tables
+        if f'"{key}"' not in source
+        and not (key.partition(".")[0] in prefixed and f'"{key.partition(".")[2]}"' in source)
+        and key.partition(".")[2] not in {"run", "demo", "init", "check", "calls", "stats", "replay"}
+    }
+    assert unused == set()
+
+
+# Formats
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "french", "english"),
+    [
+        (1234.56, 1, "1\u202f234,6", "1,234.6"),
+        (0, 0, "0", "0"),
+        (1234567, 0, "1\u202f234\u202f567", "1,234,567"),
+        (None, 1, "–", "–"),  # noqa: RUF001
+        (-0.5, 2, "-0,50", "-0.50"),
+    ],
+)
+def test_numbers(value, decimals, french, english):
+    assert (Texts("fr").number(value, decimals), Texts("en").number(value, decimals)) == (french, english)
+
+
+@pytest.mark.parametrize(
+    ("share", "french", "english"),
+    [(0.1, "10,0\u202f%", "10.0%"), (1.0, "100,0\u202f%", "100.0%"), (None, "–", "–")],  # noqa: RUF001
+)
+def test_percentages(share, french, english):
+    assert (Texts("fr").percent(share), Texts("en").percent(share)) == (french, english)
+
+
+def test_dates_are_those_of_the_site():
+    winter = datetime(2026, 11, 23, 7, 0, 6, tzinfo=UTC)
+    summer = datetime(2026, 7, 14, 7, 0, 6, tzinfo=UTC)
+    assert Texts("fr").moment(winter, PARIS) == "23/11/2026 08:00"
+    assert Texts("fr").moment(summer, PARIS) == "14/07/2026 09:00"
+    assert Texts("fr").clock(winter, PARIS) == "08:00:06"
+    assert Texts("en").moment(winter, PARIS) == "23/11/2026, 08:00"
+    assert Texts("fr").moment(None, PARIS) == "–"  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "fr_FR.UTF-8"}, "fr"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": ""}, "fr"),
+        ({"LANG": "en_GB", "TELEMON_LOCALE": "fr"}, "fr"),
+        ({"LC_MESSAGES": "fr_BE"}, "fr"),
+        ({"LANG": "de_DE"}, "en"),
+    ],
+)
+def test_the_environment_names_the_language(environment, language):
+    assert language_of(environment) == language
+
+
+def test_an_unknown_key_is_a_mistake_of_ours():
+    with pytest.raises(KeyError):
+        Texts("fr")("no.such.key")
