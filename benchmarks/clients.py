@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.peer import END_EVENT
 from telemon.ami.decoder import Decoder
+from telemon.ami.entrance import Peer
 from telemon.ami.events import NEEDLES, WANTED
-from telemon.ami.link import Link, Peer, wall_clock
+from telemon.ami.link import Link, wall_clock
 from telemon.ami.session import Session
 from telemon.ami.wire import Parser
 from telemon.instants import SECOND, to_seconds

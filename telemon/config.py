@@ -241,6 +241,10 @@ def _validated(data: dict[str, Any], source: str, name: str) -> Config:
     try:
         return Config(**data)
     except ValidationError as error:
-        raise ConfigError("\n".join(explain(problem, source, name) for problem in error.errors())) from None
+        tables: dict[str, type[BaseModel]] = {
+            "": Config, "pbx": PbxConfig, "service": ServiceConfig, "ledger": LedgerConfig, "web": WebConfig
+        }  # fmt: skip
+        known = {table: model.model_fields for table, model in tables.items()}
+        raise ConfigError("\n".join(explain(problem, source, name, known) for problem in error.errors())) from None
     except SettingsError as error:  # a variable of a table or list holds no JSON
         raise ConfigError(text()("config.environment", reason=error)) from None

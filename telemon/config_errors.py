@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING, Any, Final
 from telemon.texts import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pydantic import BaseModel
+    from collections.abc import Collection, Mapping, Sequence
 
 _TABLE: Final = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'.-]+)\s*=")
 
 
-def explain(problem: Mapping[str, Any], source: str, name: str) -> str:
-    """Return one line for one of pydantic's errors: file, line, key, what is wrong, what to do."""
+def explain(problem: Mapping[str, Any], source: str, name: str, known: Mapping[str, Collection[str]]) -> str:
+    """Return one line for one of pydantic's errors: file, line, key, what is wrong, what to do.
+
+    ``known`` are the keys that there are, by table; those outside any table under the empty name.
+    """
     path: tuple[str | int, ...] = problem["loc"]
     variable = "__".join(("TELEMON", *map(str, path))).upper().replace("TELEMON__", "TELEMON_", 1)
     line = locate(source, path)
     where = variable if variable in os.environ else f"{name}:{line}" if line else name
     key = "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
     if problem["type"] == "extra_forbidden":
-        return text()("config.unknown_key", where=where, key=key) + _suggestion(path)
+        return text()("config.unknown_key", where=where, key=key) + _suggestion(path, known)
     if problem["type"] == "missing":
         return text()("config.missing_key", where=where, key=key)
     reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
@@ -35,17 +36,8 @@ def explain(problem: Mapping[str, Any], source: str, name: str) -> str:
     return text()("config.bad_value", where=where, key=key, given=repr(problem["input"]), reason=reason)
 
 
-def _suggestion(path: Sequence[str | int]) -> str:
-    from telemon import config  # the models name the keys; importing them at the top would be a circle
-
-    models: dict[str, type[BaseModel]] = {
-        "pbx": config.PbxConfig,
-        "service": config.ServiceConfig,
-        "ledger": config.LedgerConfig,
-        "web": config.WebConfig,
-    }
-    model = models.get(str(path[0])) if len(path) > 1 else config.Config
-    near = get_close_matches(str(path[-1]), list(model.model_fields), n=1) if model is not None else []
+def _suggestion(path: Sequence[str | int], known: Mapping[str, Collection[str]]) -> str:
+    near = get_close_matches(str(path[-1]), known.get(str(path[0]) if len(path) > 1 else "", ()), n=1)
     return text()("config.perhaps", key=near[0]) if near else ""
 
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from telemon.ami.link import Link, Peer, tls_context
+from telemon.ami.entrance import Peer, tls_context
+from telemon.ami.link import Link
 from telemon.cadences import ring_cycle
 from telemon.errors import ConfigError
 from telemon.instants import from_seconds

@@ -160,7 +160,7 @@ class _Live(Collector):
                 waiting[service.name] += 0
                 talking[service.name] += 0
             for call in link.observer.tracker.open_calls():
-                if call.service is None:
+                if call.service is None or not call.is_outside or call.is_probe:
                     continue
                 name = call.service.name
                 talking[name] += call.answered_at is not None

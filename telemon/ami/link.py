@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import ssl
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from telemon.ami import events as ami
-from telemon.ami.events import DEVICE_EVENTS, NEEDLES, WANTED
-from telemon.ami.session import Session
-from telemon.ami.wire import Parser
+from telemon.ami.entrance import Peer, ask, connect, log_in, set_filter
+from telemon.ami.events import DEVICE_EVENTS, WANTED
 from telemon.errors import (
-    AmiConnectionError,
     AmiError,
     AmiLoginError,
     AmiPermissionError,
@@ -28,6 +24,7 @@ from telemon.texts import text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from telemon.ami.session import Session
     from telemon.ami.wire import Message
     from telemon.instants import Duration, Instant
     from telemon.observer import Observer
@@ -38,39 +35,13 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_SECONDS: Final = 0.5
 LAST_RETRY_SECONDS: Final = 30.0
 SWEEP_PINGS: Final = 30  # pings between two lists of channels, by which those never seen to hang up are found
-_WRITE_CLASS: Final = "reporting"  # enough for every action but Filter (tried on Asterisk 22.10, one login per class)
+
 _SNAPSHOT: Final = ("BridgeList", "CoreShowChannels", "QueueStatus", "DeviceStateList")
-# Events that only the parser wants (answers to our own questions): no filter need let them pass.
-_ANSWERS: Final = frozenset({
-    b"CoreShowChannel", b"CoreShowChannelsComplete", b"QueueMember", b"QueueParams", b"QueueStatusComplete",
-    b"BridgeListItem",
-})  # fmt: skip
 
 
 def wall_clock() -> Instant:
     """Return this machine's time; only for what Asterisk does not stamp itself."""
     return time.time_ns() // 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
-    """Whom to call, and as whom."""
-
-    name: str
-    host: str
-    port: int
-    user: str
-    secret: str
-    tls: ssl.SSLContext | None = None
-    plain_login: bool = False
-    event_filter: bool = True
-    ping_seconds: float = 10.0
-    connect_seconds: float = 10.0
-    boot_seconds: float = 60.0
-
-    def __repr__(self) -> str:
-        """Leave the secret out."""
-        return f"Peer({self.name!r}, {self.host!r}, {self.port}, {self.user!r})"
 
 
 class Link:
@@ -136,7 +107,7 @@ class Link:
         Raises:
             AmiError: the reason why telemon could not work, as one line for the operator.
         """
-        session = await self._connect()
+        session = await connect(self.peer, self._wanted, self._take)
         try:
             await self._enter(session)
             await asyncio.wait({session.closed}, timeout=listen_seconds)
@@ -147,7 +118,7 @@ class Link:
             await session.close()
 
     async def _live(self) -> None:
-        session = await self._connect()
+        session = await connect(self.peer, self._wanted, self._take)
         try:
             await self._enter(session)
             await self._watch(session)
@@ -158,33 +129,6 @@ class Link:
             await session.close()
 
     # -- getting in
-
-    async def _connect(self) -> Session:
-        peer = self.peer
-        where = {"pbx": peer.name, "host": peer.host, "port": peer.port}
-        parser = Parser(self._wanted, NEEDLES)
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(peer.connect_seconds):
-                _, session = await loop.create_connection(
-                    lambda: Session(parser, self._take), peer.host, peer.port, ssl=peer.tls
-                )
-        except ssl.SSLError as error:
-            raise AmiConnectionError(text()("ami.tls", reason=error, **where)) from error
-        except ConnectionRefusedError as error:
-            raise AmiConnectionError(text()("ami.refused", reason=error.strerror, **where)) from error
-        except (OSError, TimeoutError, UnicodeError) as error:
-            raise AmiConnectionError(text()("ami.unreachable", reason=str(error) or "timeout", **where)) from error
-        try:
-            async with asyncio.timeout(peer.connect_seconds):
-                await session.banner
-        except TimeoutError:
-            session.abort()
-            raise AmiConnectionError(text()("ami.no_banner", seconds=peer.connect_seconds, **where)) from None
-        except BaseException:
-            session.abort()
-            raise
-        return session
 
     async def _enter(self, session: Session) -> None:
         """Log in, wait until Asterisk is up, set the filter, and take stock.
@@ -202,15 +146,12 @@ class Link:
     async def _begin(self, session: Session) -> None:
         peer = self.peer
         self._booted.clear()
-        answer = await session.log_in(peer.user, peer.secret, plain=peer.plain_login)
-        if answer.name != "Success":
-            key = "ami.no_challenge" if "Authentication" not in answer.get("Message") else "ami.login_refused"
-            raise AmiLoginError(text()(key, pbx=peer.name, user=peer.user, message=answer.get("Message")))
+        await log_in(session, peer)
         self._went_down = False
         await self._wait_for_boot(session)
         if peer.event_filter:
-            await self._set_filter(session)
-        settings = await self._ask(session, "CoreSettings")
+            await set_filter(session, peer, self._wanted)
+        settings = await ask(session, self.peer, "CoreSettings")
         self.version = settings.get("AsteriskVersion")
         if self._blind_since is not None:
             self.observer.lose(self._blind_since, GapCause.TELEMON_STOPPED)
@@ -246,22 +187,11 @@ class Link:
             peer = self.peer
             raise AmiPermissionError(text()("ami.not_booted", pbx=peer.name, seconds=peer.boot_seconds, user=peer.user))
 
-    async def _set_filter(self, session: Session) -> None:
-        """Let Asterisk send only what is used: less work on both sides (main/manager.c ``match_filter``)."""
-        names = sorted(name.decode() for name in self._wanted - _ANSWERS - NEEDLES.keys())
-        patterns = [f"Event: ({'|'.join(names)})", "Variable: QUEUESTATUS", "DialStatus: PROGRESS"]
-        for pattern in patterns:
-            answer = await session.ask("Filter", ("Operation", "Add"), ("Filter", pattern))
-            if answer.name != "Success":
-                message = answer.get("Message")
-                log.info(text()("ami.filter_denied", pbx=self.peer.name, user=self.peer.user, message=message))
-                return
-
     async def take_stock(self, session: Session) -> None:
         """Ask what exists now; the observer takes the answers as they come, in one order with the events."""
         await self._ping(session, self.peer.connect_seconds)
         for action in _SNAPSHOT:
-            await self._ask(session, action)
+            await ask(session, self.peer, action)
 
     async def _ping(self, session: Session, seconds: float) -> None:
         """Learn that Asterisk lives, and what time it has: a list that follows carries none."""
@@ -275,21 +205,6 @@ class Link:
             self.observer.decoder.clock = clock
             self._behind = wall_clock() - clock
 
-    async def _ask(self, session: Session, action: str) -> Message:
-        answer = await session.ask(action)
-        if answer.name == "Error" and "ermission" in answer.get("Message"):
-            raise AmiPermissionError(
-                text()(
-                    "ami.denied",
-                    pbx=self.peer.name,
-                    user=self.peer.user,
-                    action=action,
-                    message=answer.get("Message"),
-                    needed=_WRITE_CLASS,
-                )
-            )
-        return answer
-
     # -- being in
 
     async def _watch(self, session: Session) -> None:
@@ -302,7 +217,7 @@ class Link:
             try:
                 await self._ping(session, seconds)
                 if turn % SWEEP_PINGS == 0:
-                    await self._ask(session, "CoreShowChannels")
+                    await ask(session, self.peer, "CoreShowChannels")
                     self._notice_missing_class()
             except TimeoutError:
                 silent = asyncio.get_running_loop().time() - session.heard_at
@@ -355,7 +270,8 @@ class Link:
             log.warning(text()("ami.ambiguous", pbx=pbx, count=decoder.ambiguous))
         if self.observer.failures != self._failures:
             self._failures = self.observer.failures
-            log.error(text()("ami.bug", pbx=pbx, error=repr(self.observer.last_failure)))
+            failure = self.observer.last_failure
+            log.error(text()("ami.bug", pbx=pbx, error=repr(failure)), exc_info=failure)
 
     def _notice_missing_class(self) -> None:
         if self.observer.tracker.unannounced:
@@ -386,12 +302,3 @@ class Link:
         if isinstance(error, AmiLoginError | AmiPermissionError):
             return GapCause.LINK_REFUSED
         return GapCause.PBX_DOWN if self._went_down else GapCause.LINK_CUT
-
-
-def tls_context(*, authority: str | None, verify: bool) -> ssl.SSLContext:
-    """Return a context that trusts the system's authorities, or the given one, and checks the host's name."""
-    context = ssl.create_default_context(cafile=authority)
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -11,7 +11,8 @@ from heapq import merge
 from simulators.ami.plan import BlindTransfer, Phone, Plan, QueueVisit, Voicemail
 from simulators.ami.server import AmiServer
 from simulators.ami.story import story
-from telemon.ami.link import Link, Peer
+from telemon.ami.entrance import Peer
+from telemon.ami.link import Link
 from telemon.observer import Observer
 from telemon.records import CallRecord  # noqa: TC001 - a local annotation, for mypy
 from telemon.services import Numbering, Service

@@ -12,7 +12,7 @@ import trustme
 from simulators.ami.access import User
 from simulators.ami.event import Event
 from telemon.ami import events as ami
-from telemon.ami.link import tls_context
+from telemon.ami.entrance import tls_context
 from telemon.ami.session import Session
 from telemon.ami.wire import Parser
 from telemon.errors import (
