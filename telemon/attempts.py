@@ -46,7 +46,7 @@ class Attempt:
             (status in _NOT_ACCEPTED_STATUSES, AttemptResult.NOT_ACCEPTED),
             (status == "BUSY" or (self.refused and self.cause == USER_BUSY), AttemptResult.BUSY),
             (status in _UNREACHABLE_STATUSES or self.refused, AttemptResult.UNREACHABLE),
-            (status == "NOANSWER", AttemptResult.NO_ANSWER),
+            (status == "NOANSWER" and self.up_at is None, AttemptResult.NO_ANSWER),
             (self.ended_at is None, AttemptResult.UNKNOWN),
         )
         # Otherwise it was called off, or its own phone answered but lost the race for the caller.

@@ -89,8 +89,8 @@ class Call:
         "alerted_by_dial_only", "alerting_at", "answered_at", "answered_by", "answered_not_before",
         "arrived_at", "attempts", "bridged_at", "call_id", "caller", "caller_hung_up", "closed", "ddi",
         "diverted_at", "ended_at", "flags", "handovers", "hangup_cause", "hold_duration", "hold_since",
-        "holder", "is_probe", "latest", "leg", "machine_answered_at", "operator_ringing_at", "operator_up_at",
-        "operators", "phase", "queue_status", "queued_at", "queues", "refused", "service", "site",
+        "holder", "is_probe", "latest", "left_at", "leg", "machine_answered_at", "operator_ringing_at",
+        "operator_up_at", "operators", "phase", "queue_status", "queued_at", "queues", "refused", "service", "site",
     )  # fmt: skip
 
     def __init__(self, *, site: str, leg: Leg, service: Service | None, ddi: str, caller: str, at: Instant) -> None:
@@ -117,6 +117,7 @@ class Call:
         self.ended_at: Instant | None = None
         self.hangup_cause: int | None = None
         self.caller_hung_up = False
+        self.left_at: Instant | None = None  # when the caller hung up; the channel may outlive it
         self.refused = False
         self.closed = False
         self.queue_status = ""
@@ -216,9 +217,12 @@ class Call:
         new = ids - self.operators
         if not new:
             return
+        leg = next(leg for leg in operators if leg.uniqueid in new)
+        if self.phase is Phase.ANSWERED and ids.isdisjoint(self.operators):
+            # Nobody of before is there any more: somebody or something moved the caller, and need not have said so.
+            self._moved_to(leg, at)
         handover = self._open_handover()
         if handover is not None:
-            leg = next(leg for leg in operators if leg.uniqueid in new)
             handover.result = TransferResult.ANSWERED
             handover.to = leg.interface
             if leg.attempt is not None:
@@ -226,6 +230,10 @@ class Call:
         self._apply(Fact.JOINED)
         self.operators = ids
         self.resume(at)
+
+    def _moved_to(self, leg: Leg, at: Instant) -> None:
+        if self._open_handover() is None:
+            self.handovers.append(Handover(TransferKind.REDIRECT, leg.interface, at))
 
     def queue_held(self, held: Duration) -> None:
         """Where the answer fell into a gap, the queue's own hold time says when it was, to the second."""
@@ -241,6 +249,9 @@ class Call:
         """An operator passes the caller on; ``taken_by`` where the next one already has the caller."""
         if self.phase not in AFTER_ANSWER:
             return
+        if self._was_inferred(taken_by):
+            self.handovers[-1].kind = kind  # the transfer's own event came after the move
+            return
         pending = self._open_handover()
         if pending is not None and pending.kind is TransferKind.REDIRECT:
             pending.kind, pending.to = kind, to  # the transfer's own event came after what it caused
@@ -254,6 +265,14 @@ class Call:
             self._apply(Fact.HANDED_ON)
         else:
             pending.result, pending.to = TransferResult.ANSWERED, taken_by.interface
+
+    def _was_inferred(self, taken_by: Leg | None) -> bool:
+        """Whether this handover was already concluded from the caller's hearing another operator."""
+        if taken_by is None or not self.handovers:
+            return False
+        last = self.handovers[-1]
+        inferred = last.kind is TransferKind.REDIRECT and last.result is TransferResult.ANSWERED
+        return inferred and last.to == taken_by.interface
 
     def park(self, at: Instant) -> None:
         """The caller waits on a parking space."""
@@ -302,8 +321,16 @@ class Call:
 
     # -- the end
 
+    def leave(self, at: Instant) -> None:
+        """The caller hung up; an announcement to an operator, or the dialplan's ``h``, may hold the channel longer."""
+        self.caller_hung_up = True
+        if self.left_at is None:
+            self.left_at = at
+
     def end(self, at: Instant, cause: int) -> None:
         """The caller's own channel is gone."""
+        if self.left_at is not None and Flag.NO_TIMESTAMPS not in self.flags:
+            at = min(at, self.left_at)
         self.resume(at)
         self.ended_at = self._clock(at)
         self.hangup_cause = cause
@@ -360,6 +387,7 @@ class Call:
         for attempt in self.attempts:
             if attempt.ended_at is None and self.ended_at is not None and not attempt.lost:
                 attempt.ended_at = max(attempt.started_at, self.ended_at)
+        self._settle_unaccepted()
         if self.answered_at is not None or self.ended_at is None:
             return
         nobody_answered = all(attempt.status != "ANSWER" for attempt in self.attempts)
@@ -368,6 +396,9 @@ class Call:
             self.machine_answers_unseen(self.bridged_at)
         if not self.caller_hung_up and self._nobody_rang():
             self.alerting_at = None
+
+    def _settle_unaccepted(self) -> None:
+        """A mobile that picked up and was not accepted was a machine, though the caller went on hearing rings."""
         unaccepted = [a.up_at for a in self.attempts if a.result is AttemptResult.NOT_ACCEPTED and a.up_at is not None]
         if unaccepted and self.machine_answered_at is None:
             self.machine_answered_at = min(unaccepted)

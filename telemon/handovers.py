@@ -41,7 +41,7 @@ class Desk:
         return [leg for leg in joined if leg is not caller and self._is_operator(leg)]
 
     def _is_operator(self, leg: Leg) -> bool:
-        if leg.is_local or self._numbering.is_machine(leg.interface):
+        if leg.is_local or leg.left_cause is not None or self._numbering.is_machine(leg.interface):
             return False
         return leg.call is None or not leg.call.is_outside
 

@@ -37,6 +37,7 @@ class Leg:
         "call",
         "context",
         "dialled_by",
+        "left_cause",
         "linkedid",
         "misses",
         "name",
@@ -59,6 +60,7 @@ class Leg:
         self.attempt: Attempt | None = None  # set on a leg alerted for a call
         self.ringing_at: Instant | None = None
         self.up_at: Instant | None = None
+        self.left_cause: int | None = None  # its own side hung up or refused, with this Q.850 cause; 0 if none was told
         self.misses = 0  # snapshots in a row that did not list it
 
     @property

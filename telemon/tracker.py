@@ -28,8 +28,8 @@ DEFAULT_SHORT_ABANDON: Final = 5 * SECOND
 
 # Dialplan applications that reach for a person: while one runs, the caller's line goes up for an operator.
 _REACHING: Final = frozenset({
-    "Dial", "Queue", "FollowMe", "RetryDial", "Page", "Pickup", "PickupChan", "ParkedCall", "Park", "Bridge",
-    "BridgeWait", "ConfBridge", "AppDial", "AppDial2", "AppQueue", "Stasis",
+    "Dial", "Queue", "RetryDial", "Page", "Pickup", "PickupChan", "ParkedCall", "Bridge", "AppDial", "AppDial2",
+    "AppQueue",
 })  # fmt: skip
 _RINGING: Final = frozenset({"Queue", "Dial"})  # a caller found in one of these is, or was, being rung for
 # Applications that speak to the caller instead of a person.
@@ -40,6 +40,7 @@ _SPEAKING: Final = frozenset({
     "Milliwatt",
 })  # fmt: skip
 _REFUSING: Final = frozenset({"Busy", "Congestion"})
+_DIALLED: Final = frozenset({"AppDial", "AppQueue"})  # what a leg that is dialled seems to run
 _UNALLOCATED: Final = 1  # Q.850: the number dialled does not exist
 _MISSES_TO_FORGET: Final = 2  # a list may cross with a Hangup on the wire; two lists cannot
 _GONE_REMEMBERED: Final = 4096  # a uniqueid is never used again, but a list may still show one that just hung up
@@ -192,11 +193,10 @@ class Tracker:
         call = leg.call
         if call is None or call.phase in AFTER_ANSWER or leg.application in _REACHING:
             return
-        if not leg.application and any(a.up_at is not None or a.picked_up for a in call.attempts):
-            return  # no dialplan events here, and a phone is up: the line goes up for it
+        if leg.application not in _SPEAKING and any(a.up_at is not None or a.picked_up for a in call.attempts):
+            return  # an application that tells nothing (FollowMe, Stasis, none seen), and a phone is up: it is for that
         call.machine_answers(at)
-        if leg.application in _SPEAKING or not leg.application:
-            call.machine_takes(at)
+        call.machine_takes(at)
 
     def _new_exten(self, event: ami.NewExten) -> None:
         leg = self.switch.legs.get(event.uniqueid)
@@ -204,15 +204,16 @@ class Tracker:
             return
         leg.application = event.application
         call = leg.call
-        if call is None:
-            return
+        if call is None or leg.left_cause is not None:
+            return  # what the dialplan does after the caller left (``h``) concerns nobody
         if event.application == "Ringing" and call.service is not None:
             call.alert(event.at)
         elif event.application in _REFUSING:
             call.refused = True
         elif event.application in _SPEAKING and leg.state == UP:
-            call.machine_answers(event.at)
-            call.machine_takes(event.at)
+            since = _unexplained_up(leg, call) or event.at
+            call.machine_answers(since)
+            call.machine_takes(since)
 
     def _rename(self, event: ami.Rename) -> None:
         leg = self.switch.legs.get(event.uniqueid)
@@ -223,13 +224,20 @@ class Tracker:
         leg = self.switch.legs.get(event.uniqueid)
         if leg is None:
             return
-        if leg.call is not None:
+        if leg.left_cause is None:
+            leg.left_cause = event.cause
+        if leg.call is not None and not leg.call.refused:
             # After Busy() or Congestion() Asterisk reports a request too, though the caller only heard the tone.
-            leg.call.caller_hung_up = not leg.call.refused
-        attempt = leg.attempt
-        if attempt is not None and attempt.ended_at is None and leg.up_at is None:
+            leg.call.leave(event.at)
+        if leg.attempt is not None:
+            self._refuse(leg.attempt, leg)
+
+    @staticmethod
+    def _refuse(attempt: Attempt, leg: Leg) -> None:
+        """The phone itself refused; a queue may have called that a NOANSWER already."""
+        if leg.left_cause is not None and leg.up_at is None and attempt.status in ("", "NOANSWER"):
             attempt.refused = True
-            attempt.cause = event.cause
+            attempt.cause = leg.left_cause
 
     def _hangup(self, event: ami.Hangup) -> None:
         leg = self.switch.legs.get(event.uniqueid)
@@ -284,6 +292,7 @@ class Tracker:
         elif leg.attempt is None:
             leg.attempt = Attempt(leg.interface, at)
             leg.attempt.ringing_at = leg.ringing_at
+            self._refuse(leg.attempt, leg)  # a refusal may overtake the DialBegin
             call.rings(leg.attempt)
 
     def _dial_progress(self, event: ami.DialProgress) -> None:
@@ -343,8 +352,8 @@ class Tracker:
         joined = self.switch.joined(leg)
         for caller in joined:
             call = caller.call
-            if call is None or call.service is None or len(joined) == 1:
-                continue
+            if call is None or call.service is None or call.left_at is not None or len(joined) == 1:
+                continue  # who hung up in the instant of the answer is bridged, but no longer there
             if call.bridged_at is None:
                 call.bridged_at = at
             operators = self._desk.operators_among(joined, caller)
@@ -381,7 +390,8 @@ class Tracker:
             return
         for line in listed.values():
             if line.uniqueid not in self._gone:  # the list may cross with its Hangup on the wire
-                self._found(line, event.at, bridges.get(line.bridge))
+                self._found(line, gap, event.at, bridges.get(line.bridge))
+        self._find_attempts(gap)
         for call in list(self.calls.values()):
             if Flag.ARRIVED_IN_GAP not in call.flags:
                 call.flags.add(Flag.SEEN_THROUGH_GAP)
@@ -395,14 +405,14 @@ class Tracker:
             self._finish(leg.call)
         self._forget(leg)
 
-    def _found(self, line: ami.ListedChannel, at: Instant, bridge: ami.ListedBridge | None) -> None:
+    def _found(self, line: ami.ListedChannel, gap: Instant, at: Instant, bridge: ami.ListedBridge | None) -> None:
         """Bring one leg up to date with what the list says of it."""
         leg = self.switch.legs.get(line.uniqueid)
         if leg is None:
             leg = Leg(line.uniqueid, line.channel, line.linkedid, line.state, line.context)
             self.switch.add(leg)
             if line.uniqueid == line.linkedid and not leg.is_local:
-                self._found_caller(leg, line, at)
+                self._found_caller(leg, line, max(gap, _second_of(line.uniqueid) or at), at)
         leg.state = line.state
         leg.linkedid = line.linkedid
         leg.application = line.application
@@ -413,10 +423,33 @@ class Tracker:
         else:
             self.switch.leave(leg)
 
-    def _found_caller(self, leg: Leg, line: ami.ListedChannel, at: Instant) -> None:
-        """A caller who arrived unseen: Asterisk put the second of the arrival into the uniqueid."""
-        arrived_at = parse_stamp(line.uniqueid.rpartition("-")[2].partition(".")[0])
-        call = self._caller_arrives(leg, line.exten, line.caller, at if arrived_at is None else min(arrived_at, at))
+    def _found_caller(self, leg: Leg, line: ami.ListedChannel, created_at: Instant, at: Instant) -> None:
+        """A caller who arrived unseen: after the gap began, and in the second that the uniqueid names."""
+        call = self._caller_arrives(leg, line.exten, line.caller, min(created_at, at))
         call.flags.add(Flag.ARRIVED_IN_GAP)
         if line.application in _RINGING and call.service is not None:
             call.alert(call.arrived_at)
+
+    def _find_attempts(self, gap: Instant) -> None:
+        """Phones that began to be rung while nobody watched: for whom the linkedid tells, since when the uniqueid."""
+        calls = {call.leg.linkedid: call for call in self.calls.values()}
+        for leg in self.switch.legs.values():
+            call = calls.get(leg.linkedid)
+            if call is None or leg.application not in _DIALLED or leg.is_local or leg.attempt is not None:
+                continue
+            if self.numbering.is_machine(leg.interface):
+                continue
+            started_at = max(call.arrived_at, gap, _second_of(leg.uniqueid) or 0)
+            leg.attempt = Attempt(leg.interface, started_at)
+            call.rings(leg.attempt)
+
+
+def _unexplained_up(leg: Leg, call: Call) -> Instant | None:
+    """When the line went up for no phone, in a queue or dial that a redirect had ended without a word."""
+    explained = call.machine_answered_at is not None or any(attempt.up_at is not None for attempt in call.attempts)
+    return None if explained else leg.up_at
+
+
+def _second_of(uniqueid: str) -> Instant | None:
+    """Return the second in which a channel was created: its uniqueid holds it (``systemname-seconds.serial``)."""
+    return parse_stamp(uniqueid.rpartition("-")[2].partition(".")[0])

@@ -214,6 +214,8 @@ class Parser:
         last = self._buffer.rfind(_END, start, min(self._end, start + _STRETCH))
         if last < 0:
             return
+        while self._buffer.startswith(b"\r\n", last - 2) and last - 2 >= start:
+            last -= 2  # empty lines too many: the message ends at the first
         stretch = bytes(memoryview(self._buffer)[start:last])
         blocks = stretch.split(_END)
         usual = min(self._max_headers, self._max_message)  # a shorter event is beyond no limit

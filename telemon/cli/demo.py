@@ -176,9 +176,13 @@ class _View:
             state = self._state(call).plain
             if self._said.get(call.call_id) != state and call.service is not None:
                 self._said[call.call_id] = state
-                self._console.print(f"{call.service.name:<11} {call.ddi}  {call.caller:<12} {state}", markup=False)
+                self._console.print(
+                    f"{call.service.name:<11} {call.ddi}  {call.caller:<12} {state}", markup=False, soft_wrap=True
+                )
         while self.last:
             record = self.last.pop()
             self._said.pop(record.call_id, None)
             cells = "  ".join(cell.plain for cell in self._over(record) if cell.plain)
-            self._console.print(f"{record.service:<11} {record.ddi}  {record.caller:<12} {cells}", markup=False)
+            self._console.print(
+                f"{record.service:<11} {record.ddi}  {record.caller:<12} {cells}", markup=False, soft_wrap=True
+            )

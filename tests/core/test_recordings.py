@@ -102,4 +102,4 @@ def test_a_capture_without_timestamps_is_flagged():
 
 
 def test_both_asterisks_and_every_recording_are_here():
-    assert len(CAPTURES) == 113
+    assert len(CAPTURES) == 144

@@ -339,3 +339,9 @@ def test_a_header_name_must_be_one(name):
 
 def test_text_that_is_no_unicode_is_escaped_rather_than_breaking_the_link():
     assert encode_action("Ping", [("Name", "\udce9")]) == b"Action: Ping\r\nName: \\udce9\r\n\r\n"
+
+
+def test_an_empty_line_too_many_after_the_last_event_of_a_run_belongs_to_none():
+    stream = BANNER + b"Event: X\r\nA: 1\r\n\r\nEvent: X\r\nA: 2\r\n\r\n\r\n"
+    whole = Parser().receive_data(stream)
+    assert [message.raw for message in whole[1:]] == [b"Event: X\r\nA: 1", b"Event: X\r\nA: 2"]

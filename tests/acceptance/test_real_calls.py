@@ -1,0 +1,245 @@
+"""The whole daemon at a real Asterisk 22: what SIPp lived through is what ledger, ``/metrics`` and figures say."""
+
+import asyncio
+import json
+import re
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from telemon.instants import from_datetime
+from tests.acceptance.commands import running, telemon
+from tests.lab.plans import Answers, PlannedCall, Rejects
+from tests.lab.sipp import place_calls
+from tests.lab.truth import CallTruth
+
+pytestmark = pytest.mark.real("asterisk")
+
+TOLERANCE = 0.100  # seconds between what SIPp saw and what telemon says
+CYCLE = 5  # seconds of one ring in France
+PATIENCE = 20.0
+
+# All under way together; in this order of arrival.
+ANSWERED = PlannedCall(caller="0633330001", ddi="0100", talk=2, phones={"op2": Answers(after=6)})
+ABANDONED = PlannedCall(caller="0633330002", ddi="0100", start_after=0.3, patience=12)
+RING_ALL = PlannedCall(
+    caller="0633330003", ddi="0103", start_after=0.6, phones={"op1": Rejects(), "op3": Answers(after=2.5)}
+)
+TRANSFERRED = PlannedCall(
+    caller="0633330004",
+    ddi="0100",
+    start_after=0.9,
+    talk=7,
+    phones={"op1": Answers(after=3.5, transfer_to="3001", transfer_after=2), "svc1": Answers(after=2)},
+)
+OUTSIDE = PlannedCall(caller="0633330005", ddi="0999", start_after=1.2)  # no service's DDI: counts nowhere
+PLANS = (ANSWERED, ABANDONED, RING_ALL, TRANSFERRED, OUTSIDE)
+SERVICE_CALLS = (ANSWERED, ABANDONED, RING_ALL, TRANSFERRED)
+RINGS = {ANSWERED.caller: 2, ABANDONED.caller: 3, RING_ALL.caller: 1, TRANSFERRED.caller: 1}
+OUTCOMES = {"answered": 3, "abandoned": 1}
+
+
+@dataclass
+class Seen:
+    """What telemon says of the calls, and what SIPp saw."""
+
+    truths: dict[str, CallTruth]
+    ready: dict[str, Any]
+    metrics: str
+    most_waiting: float
+    status: int
+    log: str
+    calls: list[dict[str, Any]]
+    stats: dict[str, Any]
+
+    def call(self, plan):
+        """The call of this plan; the ledger hides the caller's number, so by the order of arrival."""
+        return self.calls[SERVICE_CALLS.index(plan)]
+
+    def metric(self, name, **labels):
+        wanted = {"service": "standard", "site": "lab", **labels}
+        for line in self.metrics.splitlines():
+            found = re.fullmatch(rf"{name}{{(.*)}} (\S+)", line)
+            if found and dict(re.findall(r'(\w+)="([^"]*)"', found[1])) == wanted:
+                return float(found[2])
+        return None
+
+
+def configure(folder, asterisk):
+    config = folder / "telemon.toml"
+    config.write_text(
+        f"""
+site = "lab"
+[[pbx]]
+port = {asterisk.ami_port}
+secret = "{asterisk.ami_secret}"
+[[service]]
+name = "standard"
+ddis = ["_01XX"]
+queues = ["standard"]
+[ledger]
+url = "sqlite:///{folder}/calls.db"
+[web]
+port = 0
+"""
+    )
+    return config
+
+
+async def answer_of(page):
+    async with httpx.AsyncClient() as client:
+        return await client.get(page)
+
+
+async def ready(daemon):
+    async with asyncio.timeout(PATIENCE):
+        while (answer := await answer_of(f"{daemon.address}/readyz")).status_code != httpx.codes.OK:  # noqa: ASYNC110 - it lies in another process
+            await asyncio.sleep(0.02)
+    return answer.json()
+
+
+async def watch(daemon, most):
+    """Keep the greatest number of callers that were ever shown as waiting at once."""
+    while True:
+        text = (await answer_of(f"{daemon.address}/metrics")).text
+        waiting = re.findall(r'^telemon_calls_waiting\{[^}]*service="standard"[^}]*\} (\S+)$', text, re.MULTILINE)
+        most[0] = max(most[0], *map(float, waiting))
+        await asyncio.sleep(0.25)
+
+
+async def counted(daemon, calls):
+    """Return ``/metrics`` once it has so many calls."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            text = (await answer_of(f"{daemon.address}/metrics")).text
+            samples = re.findall(r"^telemon_calls_total\{[^}]*\} (\S+)$", text, re.MULTILINE)
+            if sum(map(float, samples)) >= calls:
+                return text
+            await asyncio.sleep(0.02)
+
+
+async def lines(config, *arguments):
+    today = datetime.now(UTC).date()
+    period = f"{today - timedelta(days=1)}..{today + timedelta(days=1)}"
+    status, output, errors = await telemon(*arguments, "-c", config, "-p", period, "-f", "ndjson", cwd=config.parent)
+    assert (status, errors) == (0, "")
+    return [json.loads(line) for line in output.splitlines()]
+
+
+async def place_and_measure(asterisk, config):
+    async with running(config) as daemon:
+        said = await ready(daemon)
+        most = [0.0]
+        watching = asyncio.create_task(watch(daemon, most))
+        truths = await place_calls(asterisk, PLANS)
+        metrics = await counted(daemon, sum(OUTCOMES.values()))
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        status, _ = await daemon.stop(signal.SIGTERM)
+    calls = sorted(await lines(config, "calls"), key=lambda call: call["arrived_at"])
+    (stats,) = await lines(config, "stats")
+    by_plan = {plan.caller: truth for plan, truth in zip(PLANS, truths, strict=True)}
+    return Seen(by_plan, said, metrics, most[0], status, "".join(daemon.log), calls, stats)
+
+
+@pytest.fixture(scope="module")
+def seen(asterisk, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("real")
+    return asyncio.run(place_and_measure(asterisk, configure(folder, asterisk)))
+
+
+def seconds(start, end):
+    return (end - start) / 1e6
+
+
+def instant(iso):
+    return from_datetime(datetime.fromisoformat(iso))
+
+
+def waited_until(truth):
+    return truth.ended_at if truth.joined_at is None else truth.joined_at
+
+
+def test_exactly_these_calls_are_in_the_ledger(seen):
+    assert len(seen.calls) == len(SERVICE_CALLS)
+    assert [call["outcome"] for call in seen.calls] == ["answered", "abandoned", "answered", "answered"]
+    assert [call["ddi"] for call in seen.calls] == ["0100", "0100", "0103", "0100"]
+    assert {(call["site"], call["service"]) for call in seen.calls} == {("lab", "standard")}
+    assert [call["flags"] for call in seen.calls] == [[]] * len(SERVICE_CALLS)
+
+
+@pytest.mark.parametrize("plan", SERVICE_CALLS, ids=lambda plan: plan.caller)
+def test_a_call_is_what_its_caller_lived_through(plan, seen):
+    truth, call = seen.truths[plan.caller], seen.call(plan)
+    over = waited_until(truth)
+
+    assert call["answered_by"] == truth.answered_by
+    assert call["wait_seconds"] == pytest.approx(seconds(truth.invite_at, over), abs=TOLERANCE)
+    assert call["ring_seconds"] == pytest.approx(seconds(truth.ringing_at, over), abs=TOLERANCE)
+    assert call["rings"] == RINGS[plan.caller] == int(seconds(truth.ringing_at, over) // CYCLE) + 1
+    assert seconds(truth.invite_at, instant(call["arrived_at"])) == pytest.approx(0, abs=TOLERANCE)
+    assert seconds(truth.ended_at, instant(call["ended_at"])) == pytest.approx(0, abs=TOLERANCE)
+    assert call["ended_by"] == truth.ended_by
+    assert call["machine_answered_at"] is None
+
+
+@pytest.mark.parametrize("plan", SERVICE_CALLS, ids=lambda plan: plan.caller)
+def test_every_phone_that_rang_is_an_attempt(plan, seen):
+    truth, call = seen.truths[plan.caller], seen.call(plan)
+    rung = [(leg.invite_at, f"PJSIP/{leg.party}") for leg in truth.legs]
+
+    assert sorted(attempt["operator"] for attempt in call["attempts"]) == sorted(name for _, name in rung)
+    answered = {attempt["operator"] for attempt in call["attempts"] if attempt["result"] == "answered"}
+    assert answered == {name for name in (truth.answered_by, *truth.transferred_to) if name is not None}
+
+
+def test_the_blind_transfer_is_beside_the_answer(seen):
+    truth, call = seen.truths[TRANSFERRED.caller], seen.call(TRANSFERRED)
+    (transfer,) = call["transfers"]
+
+    assert (transfer["kind"], transfer["result"]) == ("blind", "answered")
+    assert (transfer["to"],) == truth.transferred_to == ("PJSIP/svc1",)
+    referred_at = truth.leg("op1").referred_at
+    assert seconds(referred_at, instant(transfer["at"])) == pytest.approx(0, abs=TOLERANCE)
+    assert call["talk_seconds"] == pytest.approx(seconds(truth.joined_at, truth.ended_at), abs=TOLERANCE)
+    assert [other["transfers"] for other in seen.calls if other is not call] == [[], [], []]
+
+
+def test_the_metrics_have_exactly_these_calls(seen):
+    for outcome, count in OUTCOMES.items():
+        assert seen.metric("telemon_calls_total", outcome=outcome) == count
+    assert len(re.findall(r"^telemon_calls_total\{", seen.metrics, re.MULTILINE)) == len(OUTCOMES)
+    for result, plans in (("answered", (ANSWERED, RING_ALL, TRANSFERRED)), ("lost", (ABANDONED,))):
+        truths = [seen.truths[plan.caller] for plan in plans]
+        heard = sum(seconds(truth.ringing_at, waited_until(truth)) for truth in truths)
+        waited = sum(seconds(truth.invite_at, waited_until(truth)) for truth in truths)
+        close = len(plans) * TOLERANCE
+        assert seen.metric("telemon_call_rings_count", result=result) == len(plans)
+        assert seen.metric("telemon_call_rings_sum", result=result) == sum(RINGS[plan.caller] for plan in plans)
+        assert seen.metric("telemon_call_ring_seconds_sum", result=result) == pytest.approx(heard, abs=close)
+        assert seen.metric("telemon_call_wait_seconds_sum", result=result) == pytest.approx(waited, abs=close)
+
+
+def test_the_callers_were_shown_waiting_together_and_then_no_more(seen):
+    assert seen.most_waiting == len(SERVICE_CALLS)
+    assert seen.metric("telemon_calls_waiting") == 0
+
+
+def test_the_figures_are_those_of_these_calls(seen):
+    stats = seen.stats
+    assert stats["service"] == "standard"
+    assert {outcome: count for outcome, count in stats["by_outcome"].items() if count} == OUTCOMES
+    assert (stats["offered"], stats["answered"], stats["lost"]) == (4, 3, 1)
+    assert stats["rings_answered"] == {"1": 2, "2": 1}
+
+
+def test_it_was_ready_and_ended_cleanly(seen):
+    assert seen.ready == {"ready": True, "reasons": []}
+    assert seen.status == 0
+    assert "Traceback" not in seen.log

@@ -1,0 +1,44 @@
+"""What every kind of test may use: real servers, where they can run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.asterisk import Asterisk, missing_for_lab
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+_MISSING_FOR = {"asterisk": missing_for_lab}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked ``real(component)`` where that cannot run, with the reason; CI must run them all."""
+    for marker in item.iter_markers("real"):
+        for component in marker.args:
+            if reason := _MISSING_FOR[component]():
+                (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show Asterisk's own log beside a failure."""
+    report = yield
+    asterisk = getattr(item, "funcargs", {}).get("asterisk")
+    if report.failed and asterisk is not None:
+        report.sections.append(("Asterisk's log", asterisk.log()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def asterisk() -> Iterator[Asterisk]:
+    """One real Asterisk 22 for the whole run; tests that use it are marked ``real("asterisk")``.
+
+    A test that kills or freezes Asterisk starts its own: ``with Asterisk() as mine: …``.
+    """
+    with Asterisk() as running:
+        yield running
