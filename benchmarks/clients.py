@@ -40,10 +40,12 @@ async def read_only(port: int) -> dict[str, Any]:
     done = asyncio.get_running_loop().create_future()
     used = 0
 
+    decode = decoder.decode
+
     def take(messages: list[Message]) -> None:
         nonlocal used
         for message in messages:
-            if decoder.decode(message, 0) is not None:
+            if decode(message, 0) is not None:
                 used += 1
             elif message.name == END_EVENT and not done.done():
                 done.set_result(time.perf_counter())

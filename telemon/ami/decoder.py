@@ -87,7 +87,7 @@ class Decoder:
         self.ambiguous = 0
         self.clock: Instant | None = None  # the newest Timestamp seen
         self.stamped = True  # whether the last event that should carry a Timestamp did
-        self._shapes: dict[str, list[_Shape]] = {name: [] for name in _FORMS}
+        self._known: dict[str, tuple[_Form, list[_Shape]]] = {name: (form, []) for name, form in _FORMS.items()}
 
     def decode(self, message: Message, received_at: Instant) -> Any:
         """Return the event, or None for one that telemon does not use.
@@ -97,11 +97,12 @@ class Decoder:
             received_at: the instant to give it if it carries none.
         """
         name = message.name
-        form = _FORMS.get(name)
-        if form is None:
+        known = self._known.get(name)
+        if known is None:
             return None
+        form, shapes = known
         text = decode_text(message.raw)
-        for match, order in self._shapes[name]:
+        for match, order in shapes:
             found = match(text)
             if found is None:
                 continue
@@ -114,9 +115,9 @@ class Decoder:
             for place in form.numbers:
                 values[place] = int(values[place] or 0)
             return _new(form.make, values)
-        return self._search(name, form, text, received_at)
+        return self._search(name, form, shapes, text, received_at)
 
-    def _search(self, name: str, form: _Form, text: str, received_at: Instant) -> Any:
+    def _search(self, name: str, form: _Form, shapes: list[_Shape], text: str, received_at: Instant) -> Any:
         """Make the event header by header, the first of several of a name; and learn its shape."""
         lines = text.split("\r\n")
         places: dict[str, int] = {}
@@ -127,7 +128,10 @@ class Decoder:
                 return None
             if separator:
                 places.setdefault(header, number)
-        self._learn(name, form, text, lines, places)
+        if "Timestamp" in places and len(shapes) < _MAX_SHAPES:
+            shape = _shape(form, lines, places)
+            if shape.match(text) is not None:
+                shapes.append(shape)
 
         def value(header: str) -> str:
             number = places.get(header)
@@ -151,13 +155,6 @@ class Decoder:
             self.clock, self.stamped = None, False
         # A list item never has a time of its own: the newest one known is Asterisk's "now".
         return received_at if self.clock is None else self.clock
-
-    def _learn(self, name: str, form: _Form, text: str, lines: list[str], places: dict[str, int]) -> None:
-        shapes = self._shapes[name]
-        if "Timestamp" in places and len(shapes) < _MAX_SHAPES:
-            shape = _shape(form, lines, places)
-            if shape.match(text) is not None:
-                shapes.append(shape)
 
 
 def _shape(form: _Form, lines: list[str], places: dict[str, int]) -> _Shape:

@@ -22,7 +22,7 @@ MAX_MESSAGE_BYTES: Final = 1 << 20
 MAX_HEADERS: Final = 4096
 _CHUNK: Final = 1 << 18
 _MIN_FREE: Final = 1 << 15
-_STRETCH: Final = 1 << 14
+_STRETCH: Final = 1 << 15
 _END: Final = b"\r\n\r\n"
 _BANNER: Final = b"Asterisk Call Manager/"
 _FOLLOWS: Final = b"Response: Follows\r\n"
@@ -222,10 +222,12 @@ class Parser:
         if max(map(len, blocks)) > usual or (self._capture and _BANNER in stretch):
             return
         names, needles = self._names, self._needles
-        taken, skipped = len(blocks), 0
+        skipped = 0
+        end = last + len(_END)
         for block in blocks:
             if block[:7] != b"Event: ":
                 taken = blocks.index(block)
+                end = start + sum(map(len, blocks[:taken])) + taken * len(_END)
                 break
             eol = block.find(b"\r", 7)
             name = block[7:eol] if eol > 0 else block[7:]
@@ -240,7 +242,7 @@ class Parser:
                     continue
             messages.append(_new(Message, ("event", known, block)))
         self.skipped += skipped
-        self._start = self._scanned = start + sum(map(len, blocks[:taken])) + taken * len(_END)
+        self._start = self._scanned = end
 
     def _at_message(self, messages: list[Message]) -> bool:
         """Pass empty lines and banners; False when more bytes are needed to go on."""
