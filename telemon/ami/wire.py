@@ -226,9 +226,12 @@ class Parser:
         end = last + len(_END)
         for block in blocks:
             if block[:7] != b"Event: ":
-                taken = blocks.index(block)
-                end = start + sum(map(len, blocks[:taken])) + taken * len(_END)
-                break
+                inner = block.removeprefix(b"\r\n")  # the empty line that a TestEvent leaves
+                if inner[:7] != b"Event: ":
+                    taken = blocks.index(block)
+                    end = start + sum(map(len, blocks[:taken])) + taken * len(_END)
+                    break
+                block = inner  # noqa: PLW2901 - what is left of it
             eol = block.find(b"\r", 7)
             name = block[7:eol] if eol > 0 else block[7:]
             known = names.get(name) if names is not None else decode_text(name)
