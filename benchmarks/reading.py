@@ -21,7 +21,7 @@ TRIGGERS = {"read": "Login", "whole": "DeviceStateList", "panoramisk": "Login", 
 SLOW_EVENTS = 2_000  # for pyst2, which takes minutes for the whole stream
 PACED_EVENTS_PER_SECOND = 5_000
 PACED_EVENTS = 50_000
-MINIMUM_EVENTS = 200_000
+MINIMUM_EVENTS = 500_000
 
 
 def run(client: str, blocks: list[bytes], repeat: int = 1, rate: float | None = None) -> dict[str, Any]:
