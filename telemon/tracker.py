@@ -11,10 +11,12 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from telemon.ami import events as ami
+from telemon.applications import REACHING, REFUSING, SPEAKING
 from telemon.attempts import Attempt
 from telemon.calls import AFTER_ANSWER, Call, Phase
+from telemon.census import Census
 from telemon.handovers import Desk
-from telemon.instants import SECOND, parse_stamp
+from telemon.instants import SECOND
 from telemon.legs import BUSY, RING, RINGING, UP, Leg, Switch
 from telemon.records import CallRecord, Flag, Provenance, TransferKind
 from telemon.services import EVERYTHING, Numbering
@@ -26,23 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SHORT_ABANDON: Final = 5 * SECOND
 
-# Dialplan applications that reach for a person: while one runs, the caller's line goes up for an operator.
-_REACHING: Final = frozenset({
-    "Dial", "Queue", "RetryDial", "Page", "Pickup", "PickupChan", "ParkedCall", "Bridge", "AppDial", "AppDial2",
-    "AppQueue",
-})  # fmt: skip
-_RINGING: Final = frozenset({"Queue", "Dial"})  # a caller found in one of these is, or was, being rung for
-# Applications that speak to the caller instead of a person.
-_SPEAKING: Final = frozenset({
-    "VoiceMail", "VoiceMailMain", "MiniVM_Record", "Playback", "BackGround", "Background", "BackgroundDetect",
-    "ControlPlayback", "WaitExten", "Read", "Record", "MusicOnHold", "Echo", "Directory", "Festival", "SayAlpha",
-    "SayDigits", "SayNumber", "SayPhonetic", "SayUnixTime", "Dictate", "ExternalIVR", "IVRDemo", "Playtones",
-    "Milliwatt",
-})  # fmt: skip
-_REFUSING: Final = frozenset({"Busy", "Congestion"})
-_DIALLED: Final = frozenset({"AppDial", "AppQueue"})  # what a leg that is dialled seems to run
 _UNALLOCATED: Final = 1  # Q.850: the number dialled does not exist
-_MISSES_TO_FORGET: Final = 2  # a list may cross with a Hangup on the wire; two lists cannot
 _GONE_REMEMBERED: Final = 4096  # a uniqueid is never used again, but a list may still show one that just hung up
 
 
@@ -74,11 +60,8 @@ class Tracker:
         self._short_abandon = short_abandon
         self._provenance = provenance
         self._orphans: dict[str, list[Leg]] = {}  # legs dialled by a Local half that nobody is known to dial yet
-        self._gone: OrderedDict[str, None] = OrderedDict()  # the last legs forgotten, oldest first
-        self._listed: dict[str, ami.ListedChannel] = {}
-        self._listed_bridges: dict[str, ami.ListedBridge] = {}
-        self._strangers: frozenset[str] = frozenset()
-        self.unannounced = 0  # channels that two lists showed and no event: the manager's user may not see them
+        self.gone: OrderedDict[str, None] = OrderedDict()  # the last legs forgotten, oldest first
+        self.census = Census(self)
         self._finished: list[CallRecord] = []
         self._handlers: dict[type, Callable[[Any], None]] = {
             ami.NewChannel: self._new_channel,
@@ -96,9 +79,7 @@ class Tracker:
             ami.QueueStatus: self._queue_status,
             ami.AgentConnect: self._agent_connect,
             ami.AgentComplete: self._agent_connect,
-            ami.ListedBridge: self._listed_bridge,
-            ami.ListedChannel: self._listed_channel,
-            ami.ChannelsListed: self._channels_listed,
+            **self.census.handlers,
             **self._desk.handlers,
         }
 
@@ -115,8 +96,7 @@ class Tracker:
         """Nothing is seen from now on; ends at the next complete list of channels."""
         if self.blind_since is None:
             self.blind_since = at
-        self._listed.clear()
-        self._listed_bridges.clear()
+        self.census.begin_again()
 
     def give_up(self) -> list[CallRecord]:
         """Close what is still open, as not seen to the end (a capture that stops, a daemon that ends)."""
@@ -148,14 +128,14 @@ class Tracker:
     # -- channels
 
     def _new_channel(self, event: ami.NewChannel) -> None:
-        if event.uniqueid in self.switch.legs or event.uniqueid in self._gone or not event.uniqueid:
+        if event.uniqueid in self.switch.legs or event.uniqueid in self.gone or not event.uniqueid:
             return
         leg = Leg(event.uniqueid, event.channel, event.linkedid, event.state, event.context)
         self.switch.add(leg)
         if event.state == RING and event.uniqueid == event.linkedid and not leg.is_local:
-            self._caller_arrives(leg, event.exten, event.caller, event.at)
+            self.caller_arrives(leg, event.exten, event.caller, event.at)
 
-    def _caller_arrives(self, leg: Leg, ddi: str, caller: str, at: Instant) -> Call:
+    def caller_arrives(self, leg: Leg, ddi: str, caller: str, at: Instant) -> Call:
         """Open a call; one from a phone, or to no known service, stays unnamed until it enters a service's queue."""
         inbound = self.numbering.is_inbound(leg.context)
         service = self.numbering.service_dialled(leg.context, ddi) if inbound else None
@@ -191,9 +171,9 @@ class Tracker:
         if leg.attempt is not None and leg.attempt.up_at is None:
             leg.attempt.up_at = at
         call = leg.call
-        if call is None or call.phase in AFTER_ANSWER or leg.application in _REACHING:
+        if call is None or call.phase in AFTER_ANSWER or leg.application in REACHING:
             return
-        if leg.application not in _SPEAKING and any(a.up_at is not None or a.picked_up for a in call.attempts):
+        if leg.application not in SPEAKING and any(a.up_at is not None or a.picked_up for a in call.attempts):
             return  # an application that tells nothing (FollowMe, Stasis, none seen), and a phone is up: it is for that
         call.machine_answers(at)
         call.machine_takes(at)
@@ -208,9 +188,9 @@ class Tracker:
             return  # what the dialplan does after the caller left (``h``) concerns nobody
         if event.application == "Ringing" and call.service is not None:
             call.alert(event.at)
-        elif event.application in _REFUSING:
+        elif event.application in REFUSING:
             call.refused = True
-        elif event.application in _SPEAKING and leg.state == UP:
+        elif event.application in SPEAKING and leg.state == UP:
             since = _unexplained_up(leg, call) or event.at
             call.machine_answers(since)
             call.machine_takes(since)
@@ -259,9 +239,9 @@ class Tracker:
     def _forget(self, leg: Leg) -> None:
         self._orphans.pop(leg.uniqueid, None)
         self.switch.remove(leg)
-        self._gone[leg.uniqueid] = None
-        if len(self._gone) > _GONE_REMEMBERED:
-            self._gone.popitem(last=False)
+        self.gone[leg.uniqueid] = None
+        if len(self.gone) > _GONE_REMEMBERED:
+            self.gone.popitem(last=False)
 
     # -- dials and queues
 
@@ -345,9 +325,9 @@ class Tracker:
         bridge = self.switch.bridge(event.bridge, event.bridge_type, event.technology)
         self.switch.enter(leg, bridge)
         if not bridge.holding and len(bridge.legs) > 1:
-            self._look_for_answers(leg, event.at)
+            self.look_for_answers(leg, event.at)
 
-    def _look_for_answers(self, leg: Leg, at: Instant, not_before: Instant | None = None) -> None:
+    def look_for_answers(self, leg: Leg, at: Instant, not_before: Instant | None = None) -> None:
         """Whoever now hears an operator is answered."""
         joined = self.switch.joined(leg)
         for caller in joined:
@@ -365,39 +345,8 @@ class Tracker:
         if leg is not None and leg.bridge is not None and leg.bridge.bridge_id == event.bridge:
             self.switch.leave(leg)
 
-    # -- lists of channels: what is true after a gap
-
-    def _listed_bridge(self, event: ami.ListedBridge) -> None:
-        self._listed_bridges[event.bridge] = event
-        if event.bridge in self.switch.bridges:
-            self.switch.bridge(event.bridge, event.bridge_type, event.technology)
-
-    def _listed_channel(self, event: ami.ListedChannel) -> None:
-        self._listed[event.uniqueid] = event
-
-    def _channels_listed(self, event: ami.ChannelsListed) -> None:
-        listed, self._listed = self._listed, {}
-        bridges, self._listed_bridges = self._listed_bridges, {}
-        gap, self.blind_since = self.blind_since, None
-        for leg in list(self.switch.legs.values()):
-            leg.misses = 0 if leg.uniqueid in listed else leg.misses + 1
-            if leg.misses >= (_MISSES_TO_FORGET if gap is None else 1):
-                self._gone_unseen(leg)
-        if gap is None:
-            strangers = frozenset(listed.keys() - self.switch.legs.keys())
-            self.unannounced = len(strangers & self._strangers)
-            self._strangers = strangers
-            return
-        for line in listed.values():
-            if line.uniqueid not in self._gone:  # the list may cross with its Hangup on the wire
-                self._found(line, gap, event.at, bridges.get(line.bridge))
-        self._find_attempts(gap)
-        for call in list(self.calls.values()):
-            if Flag.ARRIVED_IN_GAP not in call.flags:
-                call.flags.add(Flag.SEEN_THROUGH_GAP)
-            self._look_for_answers(call.leg, event.at, not_before=max(gap, call.arrived_at))
-
-    def _gone_unseen(self, leg: Leg) -> None:
+    def gone_unseen(self, leg: Leg) -> None:
+        """A leg is gone, and nobody saw how."""
         if leg.attempt is not None and leg.attempt.ended_at is None:
             leg.attempt.lost = True
         if leg.call is not None:
@@ -405,51 +354,8 @@ class Tracker:
             self._finish(leg.call)
         self._forget(leg)
 
-    def _found(self, line: ami.ListedChannel, gap: Instant, at: Instant, bridge: ami.ListedBridge | None) -> None:
-        """Bring one leg up to date with what the list says of it."""
-        leg = self.switch.legs.get(line.uniqueid)
-        if leg is None:
-            leg = Leg(line.uniqueid, line.channel, line.linkedid, line.state, line.context)
-            self.switch.add(leg)
-            if line.uniqueid == line.linkedid and not leg.is_local:
-                self._found_caller(leg, line, max(gap, _second_of(line.uniqueid) or at), at)
-        leg.state = line.state
-        leg.linkedid = line.linkedid
-        leg.application = line.application
-        if bridge is not None:
-            self.switch.enter(leg, self.switch.bridge(bridge.bridge, bridge.bridge_type, bridge.technology))
-        elif line.bridge:
-            self.switch.enter(leg, self.switch.bridge(line.bridge))
-        else:
-            self.switch.leave(leg)
-
-    def _found_caller(self, leg: Leg, line: ami.ListedChannel, created_at: Instant, at: Instant) -> None:
-        """A caller who arrived unseen: after the gap began, and in the second that the uniqueid names."""
-        call = self._caller_arrives(leg, line.exten, line.caller, min(created_at, at))
-        call.flags.add(Flag.ARRIVED_IN_GAP)
-        if line.application in _RINGING and call.service is not None:
-            call.alert(call.arrived_at)
-
-    def _find_attempts(self, gap: Instant) -> None:
-        """Phones that began to be rung while nobody watched: for whom the linkedid tells, since when the uniqueid."""
-        calls = {call.leg.linkedid: call for call in self.calls.values()}
-        for leg in self.switch.legs.values():
-            call = calls.get(leg.linkedid)
-            if call is None or leg.application not in _DIALLED or leg.is_local or leg.attempt is not None:
-                continue
-            if self.numbering.is_machine(leg.interface):
-                continue
-            started_at = max(call.arrived_at, gap, _second_of(leg.uniqueid) or 0)
-            leg.attempt = Attempt(leg.interface, started_at)
-            call.rings(leg.attempt)
-
 
 def _unexplained_up(leg: Leg, call: Call) -> Instant | None:
     """When the line went up for no phone, in a queue or dial that a redirect had ended without a word."""
     explained = call.machine_answered_at is not None or any(attempt.up_at is not None for attempt in call.attempts)
     return None if explained else leg.up_at
-
-
-def _second_of(uniqueid: str) -> Instant | None:
-    """Return the second in which a channel was created: its uniqueid holds it (``systemname-seconds.serial``)."""
-    return parse_stamp(uniqueid.rpartition("-")[2].partition(".")[0])

@@ -274,7 +274,7 @@ class Link:
             log.error(text()("ami.bug", pbx=pbx, error=repr(failure)), exc_info=failure)
 
     def _notice_missing_class(self) -> None:
-        if self.observer.tracker.unannounced:
+        if self.observer.tracker.census.unannounced:
             self._say(
                 text()("ami.class_missing", pbx=self.peer.name, user=self.peer.user, needed="call,agent,dialplan")
             )

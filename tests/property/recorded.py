@@ -62,8 +62,7 @@ def assert_nothing_is_left(tracker):
     assert not tracker.switch.bridges
     assert not tracker.switch._by_name
     assert not tracker._orphans
-    assert not tracker._listed
-    assert not tracker._listed_bridges
+    assert tracker.census.is_empty
     assert not tracker._finished
 
 
