@@ -302,8 +302,8 @@ class Tracker:
             call.hand_on(TransferKind.REDIRECT, event.queue, event.at)
         call.queues.append(event.queue)
         call.queued_at = event.at
-        if service is not None:
-            call.alert(event.at)
+        if service is not None or (call.service is not None and not call.service.queues):
+            call.alert(event.at)  # a service that names no queues has all that its DDIs lead to
 
     def _queue_status(self, event: ami.QueueStatus) -> None:
         call = self.calls.get(event.uniqueid)

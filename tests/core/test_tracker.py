@@ -44,6 +44,14 @@ def test_a_call_picked_up_from_a_queue_is_answered_by_the_one_who_picked_it_up(d
     assert record.machine_answered_at is None
 
 
+def test_a_service_that_names_no_queues_rings_in_any_that_its_ddis_lead_to():
+    scene = Scene(Numbering(services=(Service(name="town hall", ddis=("0100",)),)))
+    caller = scene.caller()
+    scene.at(1).joins(caller, "whatever")
+    scene.at(8).hangs_up(caller)
+    assert seconds(scene.only().ring_duration) == 7
+
+
 def test_an_announcement_between_two_queues_is_part_of_the_callers_one_wait():
     scene = Scene()
     caller = scene.caller()
