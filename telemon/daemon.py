@@ -87,7 +87,7 @@ class Daemon:
         key = load_or_create_key(config.ledger.key_file)
         self.ledger = LedgerWriter(self._engine, key=key, ring_cycle=cycle)
         self.metrics = Metrics(config.site, cycle, self.links, self.ledger)
-        self.metrics.restore(totals(self._engine))
+        self.metrics.restore(totals(self._engine, [config.call_site(pbx) for pbx in config.pbx]))
         self._on_finished = on_finished
         self._stopping = asyncio.Event()
 

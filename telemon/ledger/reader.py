@@ -29,7 +29,7 @@ from telemon.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine, RowMapping, Select
@@ -94,15 +94,19 @@ def read_observations(engine: Engine, pbx: str, start: Instant, end: Instant) ->
             )
 
 
-def totals(engine: Engine) -> dict[tuple[str, Outcome], int]:
-    """Return how many calls the ledger holds by service and outcome; probe and internal calls count nowhere.
+def totals(engine: Engine, sites: Collection[str]) -> dict[tuple[str, Outcome], int]:
+    """Return how many calls of these sites there are by service and outcome; probe and internal calls count nowhere.
 
     Raises:
         LedgerError: the database cannot be read.
     """
     query = (
         select(_calls.service, _calls.outcome, func.count())
-        .where(_calls.is_probe.is_(False), cast(_calls.flags, Text).not_like(f'%"{Flag.INTERNAL}"%'))
+        .where(
+            _calls.site.in_(sites),
+            _calls.is_probe.is_(False),
+            cast(_calls.flags, Text).not_like(f'%"{Flag.INTERNAL}"%'),
+        )
         .group_by(_calls.service, _calls.outcome)
     )
     with _snapshot(engine) as connection:
