@@ -56,7 +56,8 @@ class PbxConfig(BaseModel):
             try:
                 return self.secret_file.read_text(encoding="utf-8").strip()
             except OSError as error:
-                raise ConfigError(text()("config.secret_file", pbx=self.name, reason=error)) from error
+                reason, path = error.strerror, self.secret_file
+                raise ConfigError(text()("config.secret_file", pbx=self.name, path=path, reason=reason)) from error
         variable = f"TELEMON_SECRET_{self.name.upper().replace('-', '_').replace('.', '_')}"
         if variable in os.environ:
             return os.environ[variable]

@@ -218,7 +218,7 @@ def test_the_secret_comes_from_its_file_then_the_environment_then_the_configurat
 def test_a_missing_secret_says_where_it_may_be(tmp_path):
     with pytest.raises(ConfigError, match="TELEMON_SECRET_PBX"):
         PbxConfig().resolve_secret()
-    with pytest.raises(ConfigError, match="secret_file cannot be read"):
+    with pytest.raises(ConfigError, match="none cannot be read"):
         PbxConfig(secret_file=tmp_path / "none").resolve_secret()
 
 
