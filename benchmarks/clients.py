@@ -20,7 +20,8 @@ from telemon.ami.link import Link, wall_clock
 from telemon.ami.session import Session
 from telemon.ami.wire import Parser
 from telemon.instants import SECOND, to_seconds
-from telemon.ledger.store import LedgerWriter, open_ledger
+from telemon.ledger.store import open_ledger
+from telemon.ledger.writer import LedgerWriter
 from telemon.metrics import Metrics
 from telemon.observer import Observer
 from telemon.tracker import Tracker

@@ -49,3 +49,8 @@ def ring_cycle(country: str) -> Duration:
 def rings(duration: Duration, cycle: Duration) -> int:
     """Return how many rings had begun by the end of ``duration``: the first begins at once, the next a cycle later."""
     return duration // cycle + 1
+
+
+def rings_if_any(duration: Duration | None, cycle: Duration) -> int | None:
+    """Return the same, or None of a call for which nothing rang."""
+    return None if duration is None else rings(duration, cycle)

@@ -14,7 +14,10 @@ from telemon.ami.link import Link
 from telemon.cadences import ring_cycle
 from telemon.errors import ConfigError
 from telemon.instants import from_seconds
-from telemon.ledger.store import LedgerWriter, load_or_create_key, open_ledger, totals
+from telemon.ledger.pseudonym_key import load_or_create_key
+from telemon.ledger.reader import totals
+from telemon.ledger.store import open_ledger
+from telemon.ledger.writer import LedgerWriter
 from telemon.metrics import Metrics
 from telemon.observation import GapCause, Sight
 from telemon.observer import Observer

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from telemon.cadences import rings_if_any
 from telemon.instants import to_iso, to_seconds
 
 if TYPE_CHECKING:
     from telemon.instants import Duration, Instant
     from telemon.records import CallRecord
-
-
-def ring_count(ring_duration: Duration | None, cycle: Duration) -> int | None:
-    """Return the number of ring bursts begun: floor(duration / cycle) + 1; None if nothing rang."""
-    return None if ring_duration is None else ring_duration // cycle + 1
 
 
 def call_json(record: CallRecord, ring_cycle: Duration) -> dict[str, Any]:
@@ -36,7 +32,7 @@ def call_json(record: CallRecord, ring_cycle: Duration) -> dict[str, Any]:
         "ended_at": _iso(record.ended_at),
         "wait_seconds": _seconds(record.wait_duration),
         "ring_seconds": _seconds(record.ring_duration),
-        "rings": ring_count(record.ring_duration, ring_cycle),
+        "rings": rings_if_any(record.ring_duration, ring_cycle),
         "outcome": record.outcome.value,
         "ended_by": None if record.ended_by is None else record.ended_by.value,
         "answered_by": record.answered_by,

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from telemon import __version__
 from telemon.ami.link import wall_clock
-from telemon.export import ring_count
+from telemon.cadences import rings as rings_begun
 from telemon.instants import to_seconds
 from telemon.operators import Presence
 from telemon.records import Flag, Outcome
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from telemon.ami.link import Link
     from telemon.instants import Duration, Instant
-    from telemon.ledger.store import LedgerWriter
+    from telemon.ledger.writer import LedgerWriter
     from telemon.records import CallRecord
 
 RING_BOUNDS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 36)
@@ -95,7 +95,7 @@ class Metrics:
         rings, ring_seconds, wait_seconds = self._histograms_of(record.service, result)
         ring_duration = record.ring_duration
         if ring_duration is not None:
-            rings.observe(ring_count(ring_duration, self._cycle) or 0)
+            rings.observe(rings_begun(ring_duration, self._cycle))
             ring_seconds.observe(to_seconds(ring_duration))
         if record.wait_duration is not None:
             wait_seconds.observe(to_seconds(record.wait_duration))
@@ -166,7 +166,7 @@ class _Live(Collector):
                 talking[name] += call.answered_at is not None
                 if call.waiting and call.alerting_at is not None:
                     waiting[name] += 1
-                    rings = ring_count(max(0, now - call.alerting_at), self._cycle) or 0
+                    rings = rings_begun(max(0, now - call.alerting_at), self._cycle)
                     longest[name] = max(longest.get(name, 0), rings)
         yield self._by_service("telemon_calls_waiting", "Callers for whom the switchboard rings now.", waiting)
         yield self._by_service("telemon_calls_talking", "Callers who have been answered and are not gone.", talking)

@@ -60,11 +60,6 @@ class Watch:
         if self.current is None or self.current.sight is Sight.SEEN:
             self._begin(Interval(self.pbx, at, None, Sight.GAP, cause))
 
-    @property
-    def is_seeing(self) -> bool:
-        """Whether calls are being seen now."""
-        return self.current is not None and self.current.sight is Sight.SEEN
-
     def blind_duration(self, now: Instant) -> Duration:
         """How long nothing was seen so far, the present gap included."""
         current = self.current

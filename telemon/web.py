@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from telemon.ami.link import Link
-    from telemon.ledger.store import LedgerWriter
+    from telemon.ledger.writer import LedgerWriter
     from telemon.metrics import Metrics
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.asterisk import Asterisk, missing_for_lab
+from tests.ledger.kit import POSTGRESQL
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-_MISSING_FOR = {"asterisk": missing_for_lab}
+_MISSING_FOR = {
+    "asterisk": missing_for_lab,
+    "postgresql": lambda: None if POSTGRESQL else "no PostgreSQL server: install the package postgresql",
+    "promtool": lambda: None if shutil.which("promtool") else "no promtool: install the package prometheus",
+}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,7 +15,8 @@ from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, 
 from telemon.cli.tables import calls_table
 from telemon.errors import ConfigError
 from telemon.export import call_json
-from telemon.ledger.store import open_ledger, read_calls
+from telemon.ledger.reader import read_calls
+from telemon.ledger.store import open_ledger
 from telemon.periods import parse_period
 from telemon.records import Outcome  # noqa: TC001 - typer reads the annotation
 from telemon.texts import text

@@ -19,11 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from telemon.ami.link import wall_clock
-from telemon.cadences import ring_cycle
+from telemon.cadences import ring_cycle, rings_if_any
 from telemon.cli.tables import LOST_STYLE, outcome_text
 from telemon.config import Config, LedgerConfig, PbxConfig, ServiceConfig, WebConfig
 from telemon.daemon import Daemon
-from telemon.export import ring_count
 from telemon.instants import to_datetime, to_seconds
 from telemon.records import Outcome, ServiceKind
 from telemon.texts import text
@@ -106,7 +105,7 @@ class _View:
     def take(self, record: CallRecord) -> None:
         self.last.appendleft(record)
         self.outcomes[record.outcome] += 1
-        rings = ring_count(record.ring_duration, self._cycle)
+        rings = rings_if_any(record.ring_duration, self._cycle)
         self.kept += record.outcome is Outcome.ANSWERED and rings is not None and rings < PROMISED_RINGS
 
     async def show(self) -> None:
@@ -128,7 +127,7 @@ class _View:
         say = text()
         if call.answered_at is not None:
             return Text(say("demo.talking", operator=call.answered_by or ""), style="blue")
-        rings = ring_count(max(0, wall_clock() - call.alerting_at), self._cycle) if call.alerting_at else None
+        rings = rings_if_any(max(0, wall_clock() - call.alerting_at), self._cycle) if call.alerting_at else None
         if not call.waiting or rings is None:
             return Text(say("demo.machine"), style="dim")
         return Text(say("demo.ringing", ring=rings), style="bold" if rings < PROMISED_RINGS else LOST_STYLE)
@@ -162,7 +161,7 @@ class _View:
             Text(say.clock(to_datetime(record.arrived_at), to_datetime(record.arrived_at).astimezone().tzinfo)),  # type: ignore[arg-type]  # astimezone() always sets one
             Text(record.service),
             outcome_text(record.outcome),
-            Text(say.number(ring_count(record.ring_duration, self._cycle), 0)),
+            Text(say.number(rings_if_any(record.ring_duration, self._cycle), 0)),
             Text(f"{say.number(None if wait is None else to_seconds(wait), 1)} s"),
             Text(record.answered_by or ""),
         ]

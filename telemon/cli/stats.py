@@ -15,7 +15,8 @@ from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, 
 from telemon.cli.gaps import gaps_of
 from telemon.errors import ConfigError
 from telemon.instants import SECOND, from_datetime, to_datetime, to_iso, to_seconds
-from telemon.ledger.store import open_ledger, read_calls, read_observations
+from telemon.ledger.reader import read_calls, read_observations
+from telemon.ledger.store import open_ledger
 from telemon.measures import Measures, measure_by_service
 from telemon.periods import Period, parse_period
 from telemon.rulesets import load_rulesets, ruleset_at

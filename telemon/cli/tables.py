@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from rich.text import Text
 
-from telemon.export import ring_count
+from telemon.cadences import rings_if_any
 from telemon.instants import to_datetime, to_seconds
 from telemon.records import Outcome
 from telemon.texts import text
@@ -46,7 +46,7 @@ def calls_table(records: Iterable[CallRecord], cycle: Duration, zone: tzinfo) ->
 
 def _row(record: CallRecord, cycle: Duration, zone: tzinfo) -> list[Text]:
     say = text()
-    rings = ring_count(record.ring_duration, cycle)
+    rings = rings_if_any(record.ring_duration, cycle)
     notes = [say(f"flag.{flag.value}") for flag in record.flags]
     notes += [f"{say(f'transfer.{transfer.kind.value}')} → {transfer.to}" for transfer in record.transfers]
     return [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from telemon.cadences import rings_if_any
 from telemon.instants import SECOND, to_iso
 from telemon.observation import Interval
 from telemon.privacy import pseudonym, without_numbers
@@ -92,7 +93,7 @@ class RowMaker:
             _seconds(call.operator_ring_duration),
             _seconds(call.talk_duration),
             _seconds(call.hold_duration),
-            None if ring_duration is None else ring_duration // self._ring_cycle + 1,
+            rings_if_any(ring_duration, self._ring_cycle),
             _list(tuple(clean(queue) for queue in call.queues)),
             call.hangup_cause,
             call.is_probe,

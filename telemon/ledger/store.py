@@ -1,7 +1,9 @@
-"""The ledger: opening it, and everything else that works on an open one."""
+"""Opening the ledger, and bringing its tables up to date."""
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,27 +16,16 @@ from sqlalchemy import URL, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from telemon.errors import LedgerError
-from telemon.ledger.pseudonym_key import load_or_create_key
-from telemon.ledger.reader import read_calls, read_observations, totals
 from telemon.ledger.trouble import reason
-from telemon.ledger.writer import LedgerWriter
 
 if TYPE_CHECKING:
     from sqlite3 import Connection as SqliteConnection
 
     from sqlalchemy import Connection, Engine
 
-__all__ = [
-    "LedgerWriter",
-    "load_or_create_key",
-    "open_ledger",
-    "read_calls",
-    "read_observations",
-    "totals",
-]
-
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_MILLISECONDS = 2_000  # how long the database itself waits for another writer before that becomes an error
+_WAL_PAUSE_SECONDS = 0.01
 _START_LOCK = 0x74656C656D6F6E  # "telemon": any number will do, as long as all telemons take the same one
 _POSTGRESQL = {
     "connect_timeout": 5,  # seconds
@@ -99,9 +90,23 @@ def _engine(target: URL, name: str) -> Engine:
 def _set_up_sqlite(connection: SqliteConnection, _record: object) -> None:
     """WAL lets readers read while the writer writes, and NORMAL survives everything but a power cut in full."""
     connection.execute(f"PRAGMA busy_timeout = {_LOCK_MILLISECONDS}")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _switch_to_wal(connection: SqliteConnection) -> None:
+    """Wait for others ourselves: where two programs switch a new file at once, SQLite's own busy_timeout does not."""
+    deadline = time.monotonic() + _LOCK_MILLISECONDS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_WAL_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _upgrade(connection: Connection, name: str) -> None:

@@ -472,7 +472,7 @@ async def test_a_cut_in_mid_call_is_a_gap_and_the_call_is_measured_on():
         (Sight.GAP, GapCause.LINK_CUT),
     ]
     assert 0 < ended[2].ended_at - ended[2].started_at < 2 * SECOND
-    assert listener.observer.watch.is_seeing
+    assert listener.observer.watch.current.sight is Sight.SEEN
 
 
 async def test_a_call_that_ends_during_a_cut_is_unknown():

@@ -41,7 +41,7 @@ def test_the_lengths_add_up_to_the_time_there_was(told, later):
         return
     now = watch.current.started_at + later
     seen = sum(interval.ended_at - interval.started_at for interval in ended if interval.sight is Sight.SEEN)
-    seen += later if watch.is_seeing else 0
+    seen += later if watch.current.sight is Sight.SEEN else 0
     first = ended[0] if ended else watch.current
     assert watch.blind_duration(now) + seen == now - first.started_at
 
@@ -64,7 +64,7 @@ def test_a_gap_keeps_the_cause_it_began_with():
 @pytest.mark.parametrize("cause", GapCause)
 def test_before_anything_was_seen_there_is_a_gap_of_any_cause(cause):
     watch = watched([("lose", 5, cause)])
-    assert not watch.is_seeing
+    assert watch.current.sight is Sight.GAP
     assert (watch.current.cause, watch.blind_duration(9)) == (cause, 4)
 
 

@@ -15,10 +15,8 @@ from pathlib import Path
 import psycopg
 
 from telemon.instants import SECOND
-from telemon.ledger.store import (
-    LedgerWriter,
-    read_calls,
-)
+from telemon.ledger.reader import read_calls
+from telemon.ledger.writer import LedgerWriter
 from telemon.privacy import pseudonym
 from telemon.records import (
     AttemptResult,

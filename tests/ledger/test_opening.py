@@ -10,10 +10,8 @@ from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from telemon.errors import ConfigError, LedgerError
-from telemon.ledger.store import (
-    load_or_create_key,
-    open_ledger,
-)
+from telemon.ledger.pseudonym_key import load_or_create_key
+from telemon.ledger.store import open_ledger
 from tests.ledger.kit import RICH, as_stored, locked, read_all, store
 
 
@@ -35,6 +33,13 @@ def test_two_may_open_a_new_ledger_at_once(url):
         for engine in pool.map(open_ledger, [url, url]):
             assert read_all(engine) == []
             engine.dispose()
+
+
+def test_four_may_open_a_new_file_at_once_every_time(tmp_path):
+    for turn in range(15):
+        with ThreadPoolExecutor(4) as pool:
+            for engine in pool.map(open_ledger, [f"sqlite:///{tmp_path}/{turn}.db"] * 4):
+                engine.dispose()
 
 
 def test_a_ledger_of_a_newer_telemon_is_refused(url, engine):

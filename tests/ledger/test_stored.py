@@ -11,11 +11,7 @@ from sqlmodel import Session, select
 
 from telemon.instants import SECOND, to_datetime
 from telemon.ledger.models import Call
-from telemon.ledger.store import (
-    read_calls,
-    read_observations,
-    totals,
-)
+from telemon.ledger.reader import read_calls, read_observations, totals
 from telemon.observation import GapCause, Interval, Sight
 from telemon.privacy import pseudonym
 from telemon.records import (

@@ -14,9 +14,7 @@ import pytest
 from sqlalchemy import event, text
 
 from telemon.errors import LedgerError
-from telemon.ledger.store import (
-    open_ledger,
-)
+from telemon.ledger.store import open_ledger
 from tests.ledger.kit import RICH, as_stored, calls, locked, read_all, writing
 
 
@@ -40,6 +38,7 @@ def test_a_locked_database_delays_and_never_blocks(file, sqlite_engine, heard):
     assert len(read_all(sqlite_engine)) == 5000
 
 
+@pytest.mark.real("postgresql")
 def test_a_locked_table_delays_too(postgresql, heard):
     url = postgresql.new_database()
     engine = open_ledger(url)
@@ -68,6 +67,7 @@ def test_a_full_disk_delays_and_loses_nothing(sqlite_engine, heard):
     assert read_all(sqlite_engine) == [as_stored(record) for record in records]
 
 
+@pytest.mark.real("postgresql")
 def test_a_server_that_was_killed_delays_and_loses_nothing(postgresql, heard):
     engine = open_ledger(postgresql.new_database())
     records = calls(300)
@@ -110,6 +110,7 @@ def test_a_record_that_no_row_holds_is_lost_loudly_and_alone(engine, heard):
     assert len(read_all(engine)) == 50
 
 
+@pytest.mark.real("postgresql")
 def test_a_key_too_long_for_its_index_is_lost_loudly_and_alone(postgresql, heard):
     engine = open_ledger(postgresql.new_database())
     with writing(engine) as writer:
@@ -144,7 +145,8 @@ CHILD = """
     import pickle, sys
     from dataclasses import replace
     from itertools import count
-    from telemon.ledger.store import LedgerWriter, open_ledger
+    from telemon.ledger.store import open_ledger
+    from telemon.ledger.writer import LedgerWriter
 
     url, start = sys.argv[1], int(sys.argv[2])
     record = pickle.load(sys.stdin.buffer)
