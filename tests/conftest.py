@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.asterisk import Asterisk, missing_for_lab
+from simulators.lab.asterisk import Asterisk, missing_for_lab
 from tests.ledger.kit import POSTGRESQL
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from simulators.lab.asterisk import Asterisk
+from simulators.sip.plans import Answers, PlannedCall, Rejects
+from simulators.sip.sipp import place_calls
+from simulators.sip.truth import read_dialogs
 from telemon.errors import TelemonError
 from telemon.instants import SECOND, parse_stamp
 from telemon.records import EndedBy
-from tests.lab.asterisk import Asterisk
-from tests.lab.plans import Answers, PlannedCall, Rejects
-from tests.lab.sipp import place_calls
-from tests.lab.truth import read_dialogs
 
 pytestmark = pytest.mark.real("asterisk")
 

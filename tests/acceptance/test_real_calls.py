@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from simulators.sip.plans import Answers, PlannedCall, Rejects
+from simulators.sip.sipp import place_calls
+from simulators.sip.truth import CallTruth
 from telemon.instants import from_datetime
 from tests.acceptance.commands import running, telemon
-from tests.lab.plans import Answers, PlannedCall, Rejects
-from tests.lab.sipp import place_calls
-from tests.lab.truth import CallTruth
 
 pytestmark = pytest.mark.real("asterisk")
 

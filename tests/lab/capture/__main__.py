@@ -9,7 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tests.lab.asterisk import Asterisk, lab_folder
+from simulators.lab.asterisk import Asterisk, lab_folder
 from tests.lab.capture.stage import Stage, server
 from tests.lab.capture.stories import STORIES, Story
 

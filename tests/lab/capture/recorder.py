@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.lab.asterisk import Asterisk
+    from simulators.lab.asterisk import Asterisk
 
 _SNAPSHOT = ("CoreStatus", "CoreShowChannels", "BridgeList", "QueueStatus", "DeviceStateList", "ParkedCalls")
 _LAST = b"Event: ParkedCallsComplete\r\n"

@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from simulators.lab.ports import free_port
 from tests.lab.capture.sip import Message, response_to, tag_of
-from tests.lab.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

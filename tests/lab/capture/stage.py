@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.lab.asterisk import Asterisk
+from simulators.lab.asterisk import Asterisk
+from simulators.lab.ports import free_port
 from tests.lab.capture.recorder import Console, Recorder
 from tests.lab.capture.softphone import Leg, Over, Softphone, now
-from tests.lab.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

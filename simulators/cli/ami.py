@@ -1,34 +1,21 @@
-"""``telemon-sim``: simulated switchboards for demonstrations and tests, from the command line."""
+"""``telemon-sim ami``."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from telemon.errors import AmiConnectionError, TelemonError
+from telemon.errors import AmiConnectionError
 
 if TYPE_CHECKING:
     from simulators.ami.server import AmiServer
 
-app = typer.Typer(
-    help="Simulated switchboards, for demonstrations and tests without any Asterisk.",
-    no_args_is_help=True,
-    add_completion=False,
-)
 
-
-@app.callback()
-def _commands() -> None:
-    """Keep ``ami`` a command of its own."""
-
-
-@app.command()
-def ami(
+def command(
     *,
     port: Annotated[int, typer.Option(help="TCP port to listen on; 0 takes any free one.")] = 5038,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -105,11 +92,3 @@ async def _show_progress(server: AmiServer) -> None:
 
 def _calls(count: int) -> str:
     return f"{count} call" if count == 1 else f"{count} calls"
-
-
-def main() -> None:
-    """Run the command line; an error that was foreseen is one line and exit status 1."""
-    try:
-        app()
-    except TelemonError as error:
-        sys.exit(f"telemon-sim: {error}")

@@ -10,23 +10,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulators.lab.ports import free_port, udp_port_is_bound
+from simulators.lab.templates import render
+from simulators.sip.plans import Answers, Behaviour, PlannedCall, Rejects, RingsOn
+from simulators.sip.truth import CallTruth, read_dialogs, truth_of
 from telemon.errors import TelemonError
-from tests.lab.plans import Answers, Behaviour, PlannedCall, Rejects, RingsOn
-from tests.lab.ports import free_port, udp_port_is_bound
-from tests.lab.templates import LAB_FILES, render
-from tests.lab.truth import CallTruth, read_dialogs, truth_of
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import Sequence
 
-    from tests.lab.asterisk import Asterisk
+    from simulators.lab.asterisk import Asterisk
 
 LONGEST_SECONDS = 100  # no SIPp of the lab lives longer, whatever happens
 _READY_SECONDS = 5.0
 _RETRY_SECONDS = 0.01
 _REFUSALS = (403, 404, 408, 480, 484, 486, 488, 500, 503, 600, 603)
-_SCENARIOS = LAB_FILES / "scenarios"
+_SCENARIOS = Path(__file__).parent / "scenarios"
 # SIPp's exit codes (its manual, "Exit codes"): every call as planned; no call came at all
 _WENT_WELL, _NO_CALLS = 0, 99
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from simulators.sip.plans import PlannedCall
     from telemon.instants import Instant
-    from tests.lab.plans import PlannedCall
 
 # SIPp 3.6, src/socket.cpp: a rule of dashes with the instant, "UDP message sent|received", a blank line, the message
 _RULE = "^-{40,} (?P<day>[0-9-]+)[ \t]+(?P<time>[0-9:.]+)$"

@@ -13,13 +13,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from simulators.lab.ports import free_port
+from simulators.lab.templates import render
 from telemon.errors import TelemonError
-from tests.lab.ports import free_port
-from tests.lab.templates import LAB_FILES, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_CONFIGURATION = Path(__file__).parent / "configuration"
 PHONES = ("op1", "op2", "op3", "svc1")
 BOOT_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -64,7 +65,7 @@ class Asterisk:
         self.ami_secret = secrets.token_hex(8)
         self.sip_port = free_port()
         self.phone_ports = {name: free_port() for name in phones}
-        self._folders = (LAB_FILES / "configuration", *(() if overlay is None else (overlay,)))
+        self._folders = (_CONFIGURATION, *(() if overlay is None else (overlay,)))
         self._run_folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-LAB_FILES = Path(__file__).parent
+    from pathlib import Path
 
 
 def render(path: Path, values: Mapping[str, object]) -> str:

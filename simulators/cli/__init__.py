@@ -1,0 +1,30 @@
+"""``telemon-sim``: calls with a known truth, for demonstrations, tests and rehearsals, from the command line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from simulators.cli import ami
+from telemon.errors import TelemonError
+
+app = typer.Typer(
+    help="Calls with a known truth: for demonstrations, tests, and a site's own rehearsal.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+app.command("ami")(ami.command)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keep every command one of its own."""
+
+
+def main() -> None:
+    """Run the command line; an error that was foreseen is one line and exit status 1."""
+    try:
+        app()
+    except TelemonError as error:
+        sys.exit(f"telemon-sim: {error}")
