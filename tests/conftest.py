@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MISSING_FOR = {
     "asterisk": missing_for_lab,
+    "asterisk-16": lambda: missing_for_lab(16),
     "postgresql": lambda: None if POSTGRESQL else "no PostgreSQL server: install the package postgresql",
     "promtool": lambda: None if shutil.which("promtool") else "no promtool: install the package prometheus",
 }

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from simulators.cli import ami
+from simulators.cli import ami, lab
 from telemon.errors import TelemonError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("ami")(ami.command)
+app.add_typer(lab.app, name="lab")
 
 
 @app.callback()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,7 +58,7 @@ async def _serve(
     from simulators.ami.demo import demo_switchboard, play
     from simulators.ami.server import AmiServer
 
-    server = AmiServer(host, port, users=users, switchboard=demo_switchboard(AmiServer.now()))
+    server = AmiServer(host, port, users=users, switchboard=demo_switchboard(time.time()))
     running = AsyncExitStack()
     try:
         await running.enter_async_context(server)

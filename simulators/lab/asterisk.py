@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import telemon
 from simulators.lab.ports import free_port
 from simulators.lab.templates import render
 from telemon.errors import TelemonError
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _CONFIGURATION = Path(__file__).parent / "configuration"
+PREFECTURE_CONFIGURATION = Path(__file__).parent / "prefecture"
+"""The overlay that makes an Asterisk the site ``simulators.site.PREFECTURE``; its phones are ``PREFECTURE.phones``."""
 PHONES = ("op1", "op2", "op3", "svc1")
+# Asterisk complains of each that is missing; empty, they leave everything as it is by default.
+_EMPTY = ("acl", "ccss", "cdr", "cel", "features", "pjproject", "queuerules", "udptl")
 BOOT_SECONDS = 30.0
 STOP_SECONDS = 10.0
 _RETRY_SECONDS = 0.02
@@ -34,25 +39,32 @@ def lab_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "telemon-lab"
 
 
-def missing_for_lab() -> str | None:
+def missing_for_lab(version: int = 22) -> str | None:
     """Say why no real call can be placed here, None if it can."""
     if os.geteuid() != 0:
         return "the lab needs root for chroot"
     if shutil.which("sipp") is None:
         return "SIPp is missing: run scripts/lab-packages"
-    if not (lab_folder() / "asterisk-22" / ".lab-complete").is_file():
-        return f"no Asterisk 22 in {lab_folder()}: run scripts/lab-packages"
+    if not (lab_folder() / f"asterisk-{version}" / ".lab-complete").is_file():
+        return f"no Asterisk {version} in {lab_folder()}: run scripts/lab-packages"
     return None
+
+
+def dialplans_folder() -> Path:
+    """Return the folder ``dialplans``: of the checkout, or of the installed package."""
+    checkout = Path(__file__).parents[2] / "dialplans"
+    return checkout if checkout.is_dir() else Path(telemon.__file__).parent / "dialplans"
 
 
 class Asterisk:
     """One running Asterisk: AMI and SIP on free ports of 127.0.0.1, stopped and cleaned up on exit.
 
     Files in ``overlay`` stand in for those of the same name in ``configuration``; a phone with a file of its own name
-    there is configured by it.
+    there is configured by it. All of them may ``#include "telemon/…"``, the files of ``dialplans``.
 
     Attributes: ``ami_port``, ``ami_user``, ``ami_secret``, ``sip_port``, ``phone_ports`` (where each phone is
-    expected to listen, by name) and ``pid``.
+    expected to listen, by name), ``pid`` and ``run_folder``. It runs on if the process that started it ends without
+    ``stop()``.
     """
 
     ami_user = "telemon"
@@ -75,6 +87,13 @@ class Asterisk:
         return self._running.pid
 
     @property
+    def run_folder(self) -> Path:
+        """Where its configuration, log and spool are: ``etc``, ``log``, ``spool``."""
+        if self._run_folder is None:
+            raise TelemonError("this Asterisk was not started; call start() first")
+        return self._run_folder
+
+    @property
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise TelemonError("this Asterisk was not started; call start() first")
@@ -88,26 +107,36 @@ class Asterisk:
 
     def restart(self) -> None:
         """Ask Asterisk to end and start it again, with the same ports and configuration."""
-        assert self._run_folder is not None
         self._running.terminate()
         self._running.wait(STOP_SECONDS)
-        self._run(self._run_folder)
+        self._run(self.run_folder)
 
     def _run(self, run_folder: Path) -> None:
-        inside = Path("/") / run_folder.relative_to(self.root)
-        options = ["-f", "-C", f"{inside}/etc/asterisk.conf", "-U", "asterisk", "-G", "asterisk"]
         with (run_folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
-                ["chroot", self.root, "/usr/sbin/asterisk", *options],
+                [*self._asterisk, "-f", "-U", "asterisk", "-G", "asterisk"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C at the terminal is not for it
             )
         try:
             self._wait_until_booted()
         except BaseException:
             self.kill()
             raise
+
+    @property
+    def _asterisk(self) -> list[str]:
+        configuration = self.run_folder.relative_to(self.root) / "etc" / "asterisk.conf"
+        return ["chroot", str(self.root), "/usr/sbin/asterisk", "-C", f"/{configuration}"]
+
+    def command(self, line: str) -> str:
+        """Run one command of Asterisk's console (``asterisk -rx``) and return what it prints."""
+        done = subprocess.run(
+            [*self._asterisk, "-rx", line], check=True, capture_output=True, text=True, timeout=STOP_SECONDS
+        )
+        return done.stdout
 
     def stop(self) -> None:
         """Ask Asterisk to end (SIGTERM: it hangs every call up first) and clean up."""
@@ -160,8 +189,11 @@ class Asterisk:
             "RUN": f"/{run_folder.relative_to(self.root)}",
             "SIP_PORT": self.sip_port,
         }
+        for name in _EMPTY:
+            (run_folder / "etc" / f"{name}.conf").touch()
         for name, template in templates.items():
             (run_folder / "etc" / name).write_text(render(template, values), "utf-8")
+        shutil.copytree(dialplans_folder(), run_folder / "etc" / "telemon")
         user, group = _ids_of(self.root, "asterisk")
         for path in (run_folder, *run_folder.rglob("*")):
             os.chown(path, user, group)

@@ -1,0 +1,47 @@
+"""telemon's own configuration for a site that is rehearsed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulators.site import Line, Site
+
+
+def telemon_toml(
+    site: Site, *, host: str, port: int, username: str, secret: str, folder: Path, web_port: int = 0
+) -> str:
+    """Return a ``telemon.toml`` that measures ``site`` at the manager interface of ``host`` and ``port``.
+
+    The ledger (SQLite) and the key file are to lie in ``folder``; ``web_port`` 0 takes any free port.
+    """
+    folder = folder.absolute()
+    tables = [
+        _table("", site=site.name),
+        _table("[[pbx]]", host=host, port=port, username=username, secret=secret),
+        *(_service(line) for line in site.lines),
+        _table("[ledger]", url=f"sqlite:///{folder / 'telemon.db'}", key_file=str(folder / "telemon.key")),
+        _table("[web]", port=web_port),
+    ]
+    return "\n".join(tables)
+
+
+def _service(line: Line) -> str:
+    beyond_queues = [f"PJSIP/{phone}" for phones in line.phones[len(line.queues) :] for phone in phones]
+    return _table(
+        "[[service]]",
+        name=line.service,
+        kind=line.kind.value,
+        ddis=[line.ddi],
+        queues=line.queues,
+        operators=beyond_queues,
+    )
+
+
+def _table(header: str, /, **values: object) -> str:
+    """Write one table; JSON's strings, numbers and lists, written without escapes for Unicode, are TOML's too."""
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
+    return "".join([f"{header}\n" if header else "", *lines])
