@@ -69,6 +69,7 @@ def _compare(truth: Path, source: Source, tolerance: float) -> Comparison:
         source.key,
         tolerance=from_seconds(tolerance),
         ring_cycle=source.ring_cycle,
+        short_abandon=source.short_abandon,
         beyond=reading.beyond,
         track=lambda metrics: _track(metrics, say("compare.comparing"), len(metrics)),
     )

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+import simulators
 import telemon
 from telemon.observation import GapCause
 from telemon.rates import Verdict
@@ -16,7 +17,7 @@ from telemon.records import Flag, Outcome, ServiceKind, TransferKind
 from telemon.rulesets import GoalKind
 from telemon.texts import LANGUAGES, Texts, catalogue, language_of
 
-SOURCE = Path(telemon.__file__).parent
+SOURCES = [path for package in (telemon, simulators) for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
 PARIS = ZoneInfo("Europe/Paris")
 
 
@@ -37,7 +38,7 @@ def test_both_languages_have_the_same_placeholders(key):
 def test_no_text_is_empty_and_none_spans_lines(language):
     multiline = {key for key, value in catalogue(language).items() if "\n" in value}
     assert all(catalogue(language).values())
-    assert multiline == {"cli.help"}
+    assert multiline == {"cli.help", "compare.help"}
 
 
 def test_french_puts_a_space_before_double_signs():
@@ -48,15 +49,16 @@ def test_french_puts_a_space_before_double_signs():
 
 def calls_of_texts():
     """Yield each ``text()("key", …)`` and ``say("key", …)`` of the source: place, key as written, names of values."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in SOURCES:
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)) if "telemon.texts" in source else ():
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             if ast.unparse(node.func) in {"say", "text()"}:
                 key = node.args[0]
                 given = {keyword.arg for keyword in node.keywords}
                 for one in (key.body, key.orelse) if isinstance(key, ast.IfExp) else (key,):
-                    yield f"{path.relative_to(SOURCE)}:{node.lineno}", ast.unparse(one), given
+                    yield f"{path}:{node.lineno}", ast.unparse(one), given
 
 
 def test_every_key_in_the_code_exists_with_its_values():
@@ -85,16 +87,16 @@ def test_every_value_that_a_table_shows_has_a_text(table):
 
 
 def test_every_composed_key_is_of_a_table_known_here():
-    literals = {"calls", "demo", "stats", "cli", "check", "ami"}
+    literals = {"calls", "compare", "demo", "stats", "cli", "check", "ami"}
     heads = {re.split(r"[.{]", key[2:])[0] for _, key, _ in calls_of_texts() if key.startswith("f")}
     assert heads
     assert heads <= COMPOSED.keys() | literals
 
 
 def test_no_text_is_left_over():
-    source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
     tables = {f"{table}.{value.value}" for table, values in COMPOSED.items() for value in values} | {"gap.unknown"}
-    prefixed = {"cli", "calls", "stats"}  # asked for as f"cli.{command}" and the like
+    prefixed = {"cli", "calls", "compare", "stats"}  # asked for as f"cli.{command}" and the like
     unused = {
         key
         for key in catalogue("en").keys() - tables
