@@ -100,7 +100,7 @@ class Census:
 
     def _found_caller(self, leg: Leg, line: ami.ListedChannel, created_at: Instant, at: Instant) -> None:
         """A caller who arrived unseen: after the gap began, and in the second that the uniqueid names."""
-        call = self._tracker.caller_arrives(leg, line.exten, line.caller, min(created_at, at))
+        call = self._tracker.caller_arrives(leg, line.exten, line.caller, min(created_at, at or created_at))
         call.flags.add(Flag.ARRIVED_IN_GAP)
         if line.application in RINGING_FOR and call.service is not None:
             call.alert(call.arrived_at)

@@ -23,6 +23,7 @@ INBOUND_CONTEXTS = (
     "incoming*",
     "inbound*",
     "trunk*",
+    "telemon-*",  # where dialplans/ leads a call, and where a list shows it after a gap
 )
 _CLASSES = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", ".": ".+", "!": ".*"}
 
