@@ -6,39 +6,54 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     from simulators.site import Line, Site
 
 
 def telemon_toml(
-    site: Site, *, host: str, port: int, username: str, secret: str, folder: Path, web_port: int = 0
+    site: Site,
+    *,
+    host: str,
+    port: int,
+    username: str,
+    secret: str,
+    folder: Path,
+    web_port: int = 0,
+    hours: Mapping[str, Sequence[str]] | None = None,
+    closed_on: Sequence[date] = (),
 ) -> str:
     """Return a ``telemon.toml`` that measures ``site`` at the manager interface of ``host`` and ``port``.
 
-    The ledger (SQLite) and the key file are to lie in ``folder``; ``web_port`` 0 takes any free port.
+    The ledger (SQLite) and the key file are to lie in ``folder``; ``web_port`` 0 takes any free port. Services that
+    have ``hours`` (by their name; the others are always open) are closed on the days of ``closed_on``, too.
     """
+    hours = hours or {}
     folder = folder.absolute()
     tables = [
         _table("", site=site.name),
         _table("[[pbx]]", host=host, port=port, username=username, secret=secret),
-        *(_service(line) for line in site.lines),
+        *(_service(line, hours.get(line.service, ()), closed_on) for line in site.lines),
         _table("[ledger]", url=f"sqlite:///{folder / 'telemon.db'}", key_file=str(folder / "telemon.key")),
         _table("[web]", port=web_port),
     ]
     return "\n".join(tables)
 
 
-def _service(line: Line) -> str:
+def _service(line: Line, hours: Sequence[str], closed_on: Sequence[date]) -> str:
     beyond_queues = [f"PJSIP/{phone}" for phones in line.phones[len(line.queues) :] for phone in phones]
-    return _table(
+    table = _table(
         "[[service]]",
         name=line.service,
         kind=line.kind.value,
         ddis=[line.ddi],
         queues=line.queues,
         operators=beyond_queues,
+        hours=list(hours),
     )
+    return table + f"closed_on = [{', '.join(map(str, closed_on))}]\n" if hours and closed_on else table
 
 
 def _table(header: str, /, **values: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from datetime import UTC
+from datetime import UTC, date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from telemon.cadences import ring_cycle
 from telemon.config_errors import explain
 from telemon.errors import ConfigError
-from telemon.opening import parse_hours
+from telemon.opening import ALWAYS, parse_hours
 from telemon.records import ServiceKind
 from telemon.rulesets import load_rulesets
 from telemon.services import INBOUND_CONTEXTS, Numbering, Service
@@ -77,6 +77,7 @@ class ServiceConfig(BaseModel):
     contexts: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
     hours: tuple[str, ...] = ()
+    closed_on: tuple[date, ...] = ()
 
     @field_validator("hours")
     @classmethod
@@ -209,7 +210,9 @@ class Config(BaseSettings):
             queues=service.queues,
             contexts=service.contexts,
             operators=service.operators,
-            hours=parse_hours(service.hours, self.zone) if service.hours else None,
+            hours=parse_hours(service.hours or ALWAYS, self.zone, service.closed_on)
+            if service.hours or service.closed_on
+            else None,
         )
 
 

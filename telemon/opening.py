@@ -1,4 +1,4 @@
-"""When a service takes calls: weekly hours in the site's time zone."""
+"""When a service takes calls: weekly hours in the site's time zone, and days on which it does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from telemon.instants import to_datetime
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import tzinfo
+    from datetime import date, tzinfo
 
     from telemon.instants import Instant
 
@@ -21,26 +21,28 @@ _LINE: Final = re.compile(
     rf"(?P<first>{_DAYS_PATTERN})(-(?P<last>{_DAYS_PATTERN}))? (?P<spans>\d\d:\d\d-\d\d:\d\d(,\d\d:\d\d-\d\d:\d\d)*)"
 )
 _MIDNIGHT: Final = "24:00"
+ALWAYS: Final = ("mon-sun 00:00-24:00",)
 
 
 @dataclass(frozen=True, slots=True)
 class OpeningHours:
     """For each weekday (Monday first) the spans in which the service is open, as local times [from, to).
 
-    A span up to ``time.max`` lasts until midnight.
+    A span up to ``time.max`` lasts until midnight. On the days of ``closed_on`` it is closed all day.
     """
 
     zone: tzinfo
     spans: tuple[tuple[tuple[time, time], ...], ...]
+    closed_on: frozenset[date] = frozenset()
 
     def is_open(self, at: Instant) -> bool:
         """Whether the instant falls into a span; the clock on the wall decides, summer time or not."""
         local = to_datetime(at).astimezone(self.zone)
         now = local.time()
-        return any(start <= now and (now < end or end == time.max) for start, end in self.spans[local.weekday()])
+        return local.date() not in self.closed_on and any(start <= now and (now < end or end == time.max) for start, end in self.spans[local.weekday()])
 
 
-def parse_hours(lines: Iterable[str], zone: tzinfo) -> OpeningHours:
+def parse_hours(lines: Iterable[str], zone: tzinfo, closed_on: Iterable[date] = ()) -> OpeningHours:
     """Read lines such as ``mon-fri 08:30-12:00,13:30-17:00`` or ``sat 09:00-24:00``.
 
     Raises:
@@ -56,7 +58,7 @@ def parse_hours(lines: Iterable[str], zone: tzinfo) -> OpeningHours:
         days = range(first, last + 1) if first <= last else (*range(first, 7), *range(last + 1))
         for day in days:
             week[day] += spans
-    return OpeningHours(zone, tuple(tuple(sorted(day)) for day in week))
+    return OpeningHours(zone, tuple(tuple(sorted(day)) for day in week), frozenset(closed_on))
 
 
 def _span(span: str, line: str) -> tuple[time, time]:

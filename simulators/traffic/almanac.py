@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -40,6 +40,13 @@ class Almanac:
     def is_holiday(self, day: date) -> bool:
         """Whether it is a public holiday."""
         return day in self._holidays
+
+    @property
+    def closing_days(self) -> list[date]:
+        """Every public holiday from the scenario's beginning to its end."""
+        first = self._scenario.begins.date()
+        days = int(self._scenario.lasts_hours // 24) + 2
+        return [day for day in (first + timedelta(n) for n in range(days)) if self.is_holiday(day)]
 
     def is_open(self, service: str, at: float) -> bool:
         """Whether the service takes calls: within its hours, and not on a public holiday."""

@@ -1,14 +1,18 @@
 """Opening hours by the clock on the wall, both nights of the change of time included."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from telemon.instants import from_datetime
-from telemon.opening import parse_hours
+from telemon.opening import ALWAYS, parse_hours
 
 PARIS = ZoneInfo("Europe/Paris")
+
+
+def instant(iso):
+    return from_datetime(datetime.fromisoformat(iso))
 
 
 def is_open(lines, wall, *, fold=0):
@@ -87,3 +91,11 @@ def test_a_line_that_makes_no_sense_is_shown_in_the_error(line):
     with pytest.raises(ValueError, match="opening hours") as caught:
         parse_hours([line], PARIS)
     assert repr(line) in str(caught.value)
+
+
+def test_a_day_off_is_closed_from_midnight_to_midnight_on_the_wall():
+    hours = parse_hours(ALWAYS, PARIS, [date(2026, 5, 1)])
+    assert hours.is_open(instant("2026-04-30T21:59:59+00:00"))
+    assert not hours.is_open(instant("2026-04-30T22:00:00+00:00"))
+    assert not hours.is_open(instant("2026-05-01T21:59:59+00:00"))
+    assert hours.is_open(instant("2026-05-01T22:00:00+00:00"))
