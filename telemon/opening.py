@@ -39,7 +39,9 @@ class OpeningHours:
         """Whether the instant falls into a span; the clock on the wall decides, summer time or not."""
         local = to_datetime(at).astimezone(self.zone)
         now = local.time()
-        return local.date() not in self.closed_on and any(start <= now and (now < end or end == time.max) for start, end in self.spans[local.weekday()])
+        return local.date() not in self.closed_on and any(
+            start <= now and (now < end or end == time.max) for start, end in self.spans[local.weekday()]
+        )
 
 
 def parse_hours(lines: Iterable[str], zone: tzinfo, closed_on: Iterable[date] = ()) -> OpeningHours:

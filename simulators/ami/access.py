@@ -15,6 +15,10 @@ CLASSES = frozenset(
 )  # fmt: skip
 
 
+# A filter that looks at one header alone, and names its values: ``Event: (Hangup|Newchannel)``.
+_OF_ONE_HEADER = re.compile(r"\^?(?P<header>[A-Za-z]+): (\w+|\(\w+(\|\w+)*\))")
+
+
 @lru_cache(maxsize=64)
 def parse_classes(text: str) -> frozenset[str]:
     """Read a list of classes as manager.conf and ``EventMask`` write it; unknown words count for nothing."""
@@ -51,6 +55,8 @@ class EventFilter:
     def __init__(self) -> None:
         self._including: list[re.Pattern[str]] = []
         self._excluding: list[re.Pattern[str]] = []
+        self.headers: set[str] | None = set()
+        """The headers that decide; None if a filter may look at anything."""
 
     def add(self, expression: str) -> None:
         """Add one regular expression over the event's whole text; a leading ``!`` makes it exclude.
@@ -60,12 +66,14 @@ class EventFilter:
         """
         excludes = expression.startswith("!")
         pattern = re.compile(expression.removeprefix("!"))
+        header = _OF_ONE_HEADER.fullmatch(pattern.pattern)
+        if header is None:
+            self.headers = None
+        elif self.headers is not None:
+            self.headers.add(header["header"])
         (self._excluding if excludes else self._including).append(pattern)
 
-    def passes(self, message: bytes) -> bool:
+    def passes(self, text: str) -> bool:
         """Whether this event, as it would go on the wire, is to be sent."""
-        if not self._including and not self._excluding:
-            return True
-        text = message.decode()
         included = not self._including or any(pattern.search(text) for pattern in self._including)
         return included and not any(pattern.search(text) for pattern in self._excluding)

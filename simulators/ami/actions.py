@@ -8,11 +8,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from simulators.ami import listing
 from simulators.ami.access import parse_classes
 from simulators.ami.event import Headers, render
+from simulators.ami.originating import originate
 
 if TYPE_CHECKING:
     from simulators.ami.session import Session
@@ -58,7 +60,7 @@ class _Action:
     @property
     def help_line(self) -> tuple[str, str]:
         """The line of ``ListCommands``."""
-        classes = [name for name in ("system", "call", "command", "reporting") if name in self.needs]
+        classes = [name for name in ("system", "call", "command", "reporting", "originate") if name in self.needs]
         return self.name, f"{self.synopsis}  (Priv: {','.join([*classes, 'all']) if classes else '<none>'})"
 
 
@@ -92,9 +94,9 @@ def _login(session: Session, request: Request) -> None:
         _error(session, request, "Authentication failed")
         session.close()
         return
-    session.user = user
+    session.enter(user)
     if request.get("Events"):
-        session.mask = parse_classes(request.get("Events"))
+        session.set_mask(parse_classes(request.get("Events")))
     session.respond("Success", request.action_id, ("Message", "Authentication accepted"))
     if user.may_read("system") and "system" in session.mask:
         uptime = str(int(session.server.now() - session.server.switchboard.booted_at))
@@ -156,8 +158,8 @@ def _core_settings(session: Session, request: Request) -> None:
     session.respond(
         "Success",
         request.action_id,
-        ("AMIversion", "11.0.0"),
-        ("AsteriskVersion", "22.10.1"),
+        ("AMIversion", session.server.ami_version),
+        ("AsteriskVersion", session.server.asterisk_version),
         ("SystemName", ""),
         ("CoreMaxCalls", "0"),
         ("CoreMaxLoadAvg", "0.000000"),
@@ -186,7 +188,7 @@ def _events(session: Session, request: Request) -> None:
     if not mask:
         _error(session, request, "Invalid event mask")
         return
-    session.mask = parse_classes(mask)
+    session.set_mask(parse_classes(mask))
     session.respond("Success", request.action_id, ("Events", "On" if session.mask else "Off"))
 
 
@@ -198,11 +200,23 @@ def _filter(session: Session, request: Request) -> None:
         _error(session, request, f"Filter was formatted incorrectly.  {check}")
     else:
         try:
-            session.filter.add(request.get("Filter"))
+            session.add_filter(request.get("Filter"))
         except re.error:
             _error(session, request, f"Filter did not compile.  {check}")
             return
         session.respond("Success", request.action_id, ("Message", "Success"))
+
+
+def _queue_status(session: Session, request: Request) -> None:
+    items = partial(listing.queue_status, only=request.get("Queue"), member=request.get("Member"))
+    _list("Queue status", "QueueStatusComplete", items)(session, request)
+
+
+def _parked_calls(session: Session, request: Request) -> None:
+    if request.get("ParkingLot") not in ("", "default"):
+        _error(session, request, "Requested parking lot could not be found.")
+        return
+    _list("Parked calls", "ParkedCallsComplete", listing.parked_calls, "Total")(session, request)
 
 
 def _list_commands(session: Session, request: Request) -> None:
@@ -261,22 +275,14 @@ _ACTIONS = {
             "Get a list of bridges in the system.",
             _list("Bridge listing", "BridgeListComplete", listing.bridges),
         ),
-        _Action(
-            "QueueStatus",
-            "Show queue status.",
-            _list("Queue status", "QueueStatusComplete", listing.queue_status),
-        ),
+        _Action("QueueStatus", "Show queue status.", _queue_status),
         _Action(
             "DeviceStateList",
             "List the current known device states.",
             _list("Device State Changes", "DeviceStateListComplete", listing.device_states),
             frozenset({"call", "reporting"}),
         ),
-        _Action(
-            "ParkedCalls",
-            "List parked calls.",
-            _list("Parked calls", "ParkedCallsComplete", listing.parked_calls, "Total"),
-            frozenset({"call"}),
-        ),
+        _Action("ParkedCalls", "List parked calls.", _parked_calls, frozenset({"call"})),
+        _Action("Originate", "Originate a call.", originate, frozenset({"originate"})),
     )
 }

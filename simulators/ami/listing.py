@@ -78,18 +78,24 @@ def parked_calls(_board: Switchboard, _now: float, _action_id: Headers) -> list[
     return []
 
 
-def queue_status(board: Switchboard, now: float, action_id: Headers) -> list[Headers]:
-    """Each queue with its members and waiting callers."""
-    return [item for queue in board.queues.values() for item in _status_of_queue(board, queue, now, action_id)]
+def queue_status(
+    board: Switchboard, now: float, action_id: Headers, *, only: str = "", member: str = ""
+) -> list[Headers]:
+    """Each queue with its members and waiting callers.
+
+    ``only`` is the one queue to be shown, whatever its case; ``member`` the name or interface of the one member.
+    """
+    queues = [queue for queue in board.queues.values() if only.lower() in ("", queue.name.lower())]
+    return [item for queue in queues for item in _status_of_queue(board, queue, now, action_id, member)]
 
 
-def _status_of_queue(board: Switchboard, queue: Queue, now: float, action_id: Headers) -> list[Headers]:
+def _status_of_queue(board: Switchboard, queue: Queue, now: float, action_id: Headers, member: str) -> list[Headers]:
     return [
         (
             ("Event", "QueueParams"),
             ("Queue", queue.name),
             ("Max", "0"),
-            ("Strategy", "ringall"),
+            ("Strategy", queue.strategy),
             ("Calls", str(len(queue.waiting))),
             ("Holdtime", str(queue.hold_time)),
             ("TalkTime", str(queue.talk_time)),
@@ -101,12 +107,12 @@ def _status_of_queue(board: Switchboard, queue: Queue, now: float, action_id: He
             ("Weight", "0"),
             *action_id,
         ),
-        *_members(board, queue, action_id),
+        *_members(board, queue, action_id, member),
         *_entries(queue, now, action_id),
     ]
 
 
-def _members(board: Switchboard, queue: Queue, action_id: Headers) -> list[Headers]:
+def _members(board: Switchboard, queue: Queue, action_id: Headers, only: str) -> list[Headers]:
     """QueueMember says what QueueMemberStatus says, with two names changed and without ``Ringinuse``."""
     renamed = {"MemberName": "Name", "Interface": "Location"}
     return [
@@ -120,6 +126,7 @@ def _members(board: Switchboard, queue: Queue, action_id: Headers) -> list[Heade
             *action_id,
         )
         for member in queue.members
+        if only in ("", member.name, member.interface)
     ]
 
 

@@ -8,13 +8,16 @@ device states from channels, members' states from devices, positions and counts 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from simulators.ami.event import Event, Headers
-from simulators.ami.legs import DOWN
+from simulators.ami.event import Event
+from simulators.site import Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+
+    from simulators.ami.event import Headers, Told
+    from simulators.site import Site
 
 _CHANNEL_HEADERS = frozenset(
     {
@@ -23,19 +26,26 @@ _CHANNEL_HEADERS = frozenset(
     },
 )  # fmt: skip
 _STATE_CHANGES = ("Newchannel", "Newstate", "Hangup")
+_DOWN = "0"  # enum ast_channel_state in include/asterisk/channelstate.h
 # Source: enum ast_device_state in Asterisk's include/asterisk/devicestate.h, as QueueMember's Status gives it.
+_TAKING_TURNS = (Pattern.QUEUE, Pattern.MENU, Pattern.OVERFLOW)
 _DEVICE_STATES = {"NOT_INUSE": "1", "BUSY": "3"}
 
 
 @dataclass(slots=True)
 class Channel:
-    """One live channel: its latest snapshot, what it runs, since when (Unix seconds), and its bridge."""
+    """One live channel: the event with its latest snapshot, what it runs, since when (Unix seconds), and its bridge."""
 
-    headers: Headers
+    latest: Told
     created_at: float
     application: str = ""
     data: str = ""
     bridge: str = ""
+
+    @property
+    def headers(self) -> Headers:
+        """The latest snapshot."""
+        return tuple(header for header in self.latest.headers if header[0] in _CHANNEL_HEADERS)
 
 
 @dataclass(slots=True)
@@ -47,6 +57,8 @@ class Member:
     calls_taken: int = 0
     last_call: int = 0
     in_call: bool = False
+    last_pause: int = 0
+    paused_reason: str | None = None  # None while not paused
 
 
 @dataclass(slots=True)
@@ -67,6 +79,7 @@ class Queue:
 
     name: str
     members: list[Member]
+    strategy: str = "ringall"
     waiting: list[Caller] = field(default_factory=list)
     completed: int = 0
     abandoned: int = 0
@@ -86,17 +99,38 @@ class Queue:
 class Switchboard:
     """The state of one simulated Asterisk."""
 
-    def __init__(self, queues: dict[str, dict[str, str]], *, phones: Iterable[str] = (), booted_at: float) -> None:
+    def __init__(
+        self,
+        queues: dict[str, dict[str, str]],
+        *,
+        phones: Iterable[str] = (),
+        taking_turns: Collection[str] = (),
+        booted_at: float,
+    ) -> None:
         """Configure the switchboard.
 
         Args:
             queues: members of each queue: ``{"standard": {"PJSIP/op1": "Camille Durand"}}``.
             phones: further phones, that belong to no queue.
+            taking_turns: the queues whose phones ring one after the other (``strategy = rrmemory``).
             booted_at: Unix seconds.
         """
         self._members = queues
+        self._strategies = dict.fromkeys(taking_turns, "rrmemory")
         self._phones = {*phones, *(interface for members in queues.values() for interface in members)}
         self.forget(booted_at)
+
+    @classmethod
+    def of_site(cls, site: Site, *, booted_at: float) -> Self:
+        """Configure the switchboard of a site; its phones are members of queues under their own names."""
+        queues = {
+            queue: {f"PJSIP/{phone}": phone for phone in phones}
+            for line in site.lines
+            for queue, phones in zip(line.queues, line.phones, strict=False)
+        }
+        taking_turns = [queue for line in site.lines if line.pattern in _TAKING_TURNS for queue in line.queues]
+        phones = [f"PJSIP/{phone}" for phone in site.phones]
+        return cls(queues, phones=phones, taking_turns=taking_turns, booted_at=booted_at)
 
     def forget(self, booted_at: float) -> None:
         """Start anew, as after a restart: only the configuration remains."""
@@ -106,52 +140,79 @@ class Switchboard:
         self.bridges: dict[str, Headers] = {}
         self.devices = dict.fromkeys(sorted(self._phones), "NOT_INUSE")
         self.queues = {
-            name: Queue(name, [Member(interface, title) for interface, title in members.items()])
+            name: Queue(
+                name,
+                [Member(interface, title) for interface, title in members.items()],
+                self._strategies.get(name, "ringall"),
+            )
             for name, members in self._members.items()
         }
+
+    def hang_up_everything(self) -> list[Event]:
+        """Return what Asterisk tells of its channels when it is stopped."""
+        ended = (("Cause", "0"), ("Cause-txt", "Unknown"))
+        newest_first = reversed(self.channels.values())
+        return [Event("Hangup", channel.headers + ended) for channel in newest_first]
+
+    @property
+    def member_names(self) -> dict[str, str]:
+        """The name of each phone (``op1``) as a member of queues."""
+        members = (member for queue in self.queues.values() for member in queue.members)
+        return {member.interface.partition("/")[2]: member.name for member in members}
+
+    def pause(self, interface: str, now: float, *, paused: bool, reason: str = "") -> list[Event]:
+        """Pause a member in all its queues, or let it go on; return what is to be told of it."""
+        told = []
+        for queue in self.queues.values():
+            member = queue.member(interface)
+            if member is not None:
+                member.paused_reason = reason if paused else None
+                member.last_pause = int(now) if paused else member.last_pause
+                told.append(Event("QueueMemberPause", self.member_status(queue, member)))
+        return told
 
     @property
     def current_calls(self) -> int:
         """How many channels run a dialplan: the callers', not the phones that are rung for them."""
-        shown = (dict(channel.headers) for channel in self.channels.values())
-        return sum(headers["Uniqueid"] == headers["Linkedid"] for headers in shown)
+        latest = (channel.latest for channel in self.channels.values())
+        return sum(event.get("Uniqueid") == event.get("Linkedid") for event in latest)
 
-    def tell(self, event: Event, now: float) -> list[Event]:
+    def tell(self, event: Told, now: float) -> list[Told]:
         """Learn from an event and return what is to be broadcast: the event, completed, and its consequences."""
+        if event.name == "VarSet":  # every second event, and it changes nothing that is known here
+            return [event]
         self._learn_channel(event, now)
-        self._learn_bridge(event)
+        if event.name.startswith("Bridge"):
+            self._learn_bridge(event)
         queue = self.queues.get(event.get("Queue"))
         told = [event] if queue is None else self._learn_queue(queue, event, now)
-        return told + self._device_changes(event)
+        return told + self._device_changes(event) if event.name in _STATE_CHANGES else told
 
-    def _learn_channel(self, event: Event, now: float) -> None:
+    def _learn_channel(self, event: Told, now: float) -> None:
         uniqueid = event.get("Uniqueid")
-        snapshot = tuple(header for header in event.headers if header[0] in _CHANNEL_HEADERS)
         if event.name == "Newchannel":
-            self.channels[uniqueid] = Channel(snapshot, now)
-            self.processed_calls += event.get("ChannelState") != str(DOWN)
+            self.channels[uniqueid] = Channel(event, now)
+            self.processed_calls += event.get("ChannelState") != _DOWN
             return
         channel = self.channels.get(uniqueid)
         if channel is None:
             return
-        channel.headers = snapshot
+        channel.latest = event
         if event.name == "Newexten":
             channel.application, channel.data = event.get("Application"), event.get("AppData")
         elif event.name == "Hangup":
             del self.channels[uniqueid]
 
-    def _learn_bridge(self, event: Event) -> None:
-        if not event.name.startswith("Bridge"):
-            return
+    def _learn_bridge(self, event: Told) -> None:
         bridge = event.get("BridgeUniqueid")
         self.bridges[bridge] = tuple(header for header in event.headers if header[0].startswith("Bridge"))
         channel = self.channels.get(event.get("Uniqueid"))
         if event.name == "BridgeDestroy":
-            del self.bridges[bridge]
+            self.bridges.pop(bridge, None)
         elif channel is not None:
             channel.bridge = bridge if event.name == "BridgeEnter" else ""
 
-    def _learn_queue(self, queue: Queue, event: Event, now: float) -> list[Event]:
+    def _learn_queue(self, queue: Queue, event: Told, now: float) -> list[Told]:
         if event.name == "QueueCallerJoin":
             return self._join(queue, event, now)
         if event.name == "QueueCallerAbandon":
@@ -170,7 +231,7 @@ class Switchboard:
             queue.talk_time = _average(queue.talk_time, int(event.get("TalkTime")))
         return [event]
 
-    def _join(self, queue: Queue, event: Event, now: float) -> list[Event]:
+    def _join(self, queue: Queue, event: Told, now: float) -> list[Told]:
         place = len(queue.waiting) + 1
         caller = Caller(
             event.get("Channel"),
@@ -184,23 +245,21 @@ class Switchboard:
         joined = event.replaced(Position=str(place), Count=str(place))
         return [*self._device_change(f"Queue:{queue.name}", "RINGING"), joined]
 
-    def _place(self, queue: Queue, event: Event) -> Event:
+    def _place(self, queue: Queue, event: Told) -> Told:
         place = queue.position_of(event.get("Uniqueid"))
         if place == 0:
             return event
         original = queue.waiting[place - 1].original_position
         return event.replaced(Position=str(place), OriginalPosition=str(original))
 
-    def _leave(self, queue: Queue, event: Event) -> list[Event]:
+    def _leave(self, queue: Queue, event: Told) -> list[Told]:
         left = self._place(queue, event).replaced(Count=str(max(0, len(queue.waiting) - 1)))
         queue.waiting = [caller for caller in queue.waiting if caller.uniqueid != event.get("Uniqueid")]
         emptied = [] if queue.waiting else self._device_change(f"Queue:{queue.name}", "NOT_INUSE")
         return [*emptied, left]
 
-    def _device_changes(self, event: Event) -> list[Event]:
+    def _device_changes(self, event: Told) -> list[Told]:
         """Device state of the channel's endpoint, and what it means for the queues that its phone serves."""
-        if event.name not in _STATE_CHANGES:
-            return []
         device = event.get("Channel").rpartition("-")[0]
         changed = self._device_change(device, self._device_state(device))
         if not changed:
@@ -210,14 +269,14 @@ class Switchboard:
 
     def _device_state(self, device: str) -> str:
         """As ``device_state_busy_at = 1`` gives it; a trunk without contacts is UNAVAILABLE while idle."""
-        own = (dict(channel.headers) for channel in self.channels.values())
-        states = [int(headers["ChannelState"]) for headers in own if headers["Channel"].rpartition("-")[0] == device]
-        engaged = any(state != DOWN for state in states)
+        own = (channel.latest for channel in self.channels.values())
+        states = [event.get("ChannelState") for event in own if event.get("Channel").rpartition("-")[0] == device]
+        engaged = any(state != _DOWN for state in states)
         if device in self._phones:
             return "BUSY" if engaged else "NOT_INUSE"
         return "INUSE" if engaged else "UNAVAILABLE"
 
-    def _device_change(self, device: str, state: str) -> list[Event]:
+    def _device_change(self, device: str, state: str) -> list[Told]:
         if self.devices.get(device) == state:
             return []
         self.devices[device] = state
@@ -234,12 +293,12 @@ class Switchboard:
             ("Penalty", "0"),
             ("CallsTaken", str(member.calls_taken)),
             ("LastCall", str(member.last_call)),
-            ("LastPause", "0"),
+            ("LastPause", str(member.last_pause)),
             ("LoginTime", str(int(self.booted_at))),
             ("InCall", str(int(member.in_call))),
             ("Status", _DEVICE_STATES[self.devices[member.interface]]),
-            ("Paused", "0"),
-            ("PausedReason", ""),
+            ("Paused", str(int(member.paused_reason is not None))),
+            ("PausedReason", member.paused_reason or ""),
             ("Ringinuse", "0"),
             ("Wrapuptime", "0"),
         )

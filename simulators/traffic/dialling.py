@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simulators.traffic.callers import LiveCall
 
 ACCEPTS_AFTER_SECONDS: Final = 2.5  # from picking up to pressing 1
-NOT_ACCEPTED_AFTER_SECONDS: Final = 10.0  # from picking up until the question "press 1" is given up
+NOT_ACCEPTED_AFTER_SECONDS: Final = 17.2  # from picking up until "followme/options" has been asked twice
 _ENGAGED: Final = Rejects(after=0.0)
 
 

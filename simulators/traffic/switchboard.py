@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from simulators.traffic.agenda import Agenda
     from simulators.traffic.callers import LiveCall
 
-GREETING_SECONDS: Final = 3.0  # what a menu says before its queue
-ANNOUNCEMENT_SECONDS: Final = 8.0  # what a closed service says
+GREETING_SECONDS: Final = 2.1  # "one-moment-please", and the pause that Answer() makes before it
+ANNOUNCEMENT_SECONDS: Final = 2.7  # "please-try-call-later", likewise
 EXTENSION_SECONDS: Final = 30.0  # how long a transferred caller's Dial() rings
 _MARGIN: Final = 1.0  # by which a caller outwaits what must not be cut short
 

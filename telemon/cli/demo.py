@@ -6,8 +6,10 @@ import asyncio
 import logging
 import sys
 import tempfile
+import time
 from collections import Counter, deque
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,17 +26,19 @@ from telemon.cli.tables import LOST_STYLE, outcome_text
 from telemon.config import Config, LedgerConfig, PbxConfig, ServiceConfig, WebConfig
 from telemon.daemon import Daemon
 from telemon.instants import to_datetime, to_seconds
-from telemon.records import Outcome, ServiceKind
+from telemon.records import Outcome
 from telemon.texts import text
 
 if TYPE_CHECKING:
+    from simulators.ami.server import AmiServer
+    from simulators.site import Site
     from telemon.calls import Call
     from telemon.records import CallRecord
 
 REFRESH_SECONDS = 0.25
 LAST_SHOWN = 8
 PROMISED_RINGS = 5
-OPENING_SEED = 76  # its first ten seconds show all there is to see: rings, an answer, a lost call
+OPENING_SEED = 2196  # its first ten seconds show all there is to see: rings, answers, a lost call
 
 
 def command(
@@ -49,17 +53,19 @@ def command(
 
 
 async def _show(folder: Path, seconds: float | None, seed: int, port: int) -> None:
-    from simulators.ami.demo import demo_switchboard, play
     from simulators.ami.server import AmiServer
+    from simulators.ami.switchboard import Switchboard
+    from simulators.site import PREFECTURE
 
     secret = "demo"  # noqa: S105 - guards fictitious calls on loopback
-    async with AmiServer(users={"telemon": secret}, switchboard=demo_switchboard(AmiServer.now())) as server:
+    board = Switchboard.of_site(PREFECTURE, booted_at=time.time())
+    async with AmiServer(users={"telemon": secret}, switchboard=board) as server:
         view = _View()
-        daemon = Daemon(_config(folder, server.port, secret, port), view.take)
+        daemon = Daemon(_config(PREFECTURE, folder, server.port, secret, port), view.take)
         view.daemon = daemon
         async with asyncio.TaskGroup() as group:
             running = group.create_task(daemon.run())
-            playing = group.create_task(play(server, seed=seed))
+            playing = group.create_task(_play(server, PREFECTURE, seed))
             showing = group.create_task(view.show())
             await asyncio.wait({running}, timeout=seconds)
             daemon.stop()
@@ -69,20 +75,32 @@ async def _show(folder: Path, seconds: float | None, seed: int, port: int) -> No
     Console().print(text()("demo.end"), markup=False)
 
 
+async def _play(server: AmiServer, site: Site, seed: int) -> None:
+    """Play one day of calls after the other, as soon as telemon listens."""
+    from simulators.ami.library import Library
+    from simulators.ami.player import Player
+    from simulators.traffic import load_scenario, stream
+
+    scenario, library = load_scenario("demo"), Library()
+    await server.wait_for_client()
+    for day in count():
+        player = Player(server, site, library, starts_at=server.clock.true_now, on_truth=lambda _: None)
+        await player.play(stream(scenario, seed=seed + day))
+
+
 class _DemoConfig(Config):
     """What the environment sets for a real switchboard, its ledger above all, is not for the demo."""
 
     model_config = SettingsConfigDict(env_prefix="TELEMON_DEMO_")
 
 
-def _config(folder: Path, ami_port: int, secret: str, web_port: int) -> Config:
+def _config(site: Site, folder: Path, ami_port: int, secret: str, web_port: int) -> Config:
     return _DemoConfig(
         site="demo",
         pbx=(PbxConfig.model_validate({"name": "demo", "port": ami_port, "secret": secret}),),
-        service=(
-            ServiceConfig(name="standard", ddis=("0102030405",), queues=("standard",)),
-            ServiceConfig(name="permanence", kind=ServiceKind.PERMANENCE, ddis=("0102030406",), queues=("permanence",)),
-            ServiceConfig(name="crise", kind=ServiceKind.CRISIS, ddis=("0102030407",), queues=("crise",)),
+        service=tuple(
+            ServiceConfig(name=line.service, kind=line.kind, ddis=(line.ddi,), queues=line.queues)
+            for line in site.lines
         ),
         ledger=LedgerConfig(url=f"sqlite:///{folder}/demo.db", key_file=folder / "demo.key"),
         web=WebConfig(port=web_port),

@@ -1,29 +1,26 @@
 """What the tests of telemon's shell share: a link at a simulator, calls told at any time, waiting."""
 
 import asyncio
-import itertools
 import logging
 import random
 import time
 from contextlib import asynccontextmanager, suppress
 from heapq import merge
 
-from simulators.ami.plan import BlindTransfer, Phone, Plan, QueueVisit, Voicemail
 from simulators.ami.server import AmiServer
-from simulators.ami.story import story
+from simulators.plan import Expected, Transfer
 from telemon.ami.entrance import Peer
 from telemon.ami.link import Link
 from telemon.observer import Observer
-from telemon.records import CallRecord  # noqa: TC001 - a local annotation, for mypy
+from telemon.records import AttemptResult, CallRecord, EndedBy, Outcome
 from telemon.services import Numbering, Service
 from telemon.tracker import Tracker
-from tests.acceptance.simulator_client import switchboard
+from tests.acceptance.simulator_client import DDI, planned, rung, switchboard, told
 
 SECRET = "correct-horse-9f3a"
-DDI = "0102030405"
 STANDARD = Service(name="standard", ddis=(DDI,), queues=("standard",))
 PATIENCE = 10.0  # seconds until a test gives up
-_SERIALS = itertools.count()  # one for all: a uniqueid is never used again
+_RING_SECONDS, _RETRY_SECONDS = 15.0, 1.0  # of the queue's
 
 
 def pbx(**options):
@@ -75,27 +72,84 @@ async def listening(port, **options):
 # Calls
 
 
-def plan(caller="0199000001", *, answers_at=None, transfer=None, voicemail=None, **options):
-    phones = (
-        Phone(interface="PJSIP/op1", member_name="Camille", answers_at=answers_at),
-        Phone(interface="PJSIP/op2", member_name="Inès"),
+def rounds(until, result):
+    """Let the two phones ring in turn; what becomes of the last of them?"""
+    begins, phones = 0.0, ("op1", "op2")
+    while begins + _RING_SECONDS < until:
+        yield rung(phones[0], begins, _RING_SECONDS, AttemptResult.NO_ANSWER)
+        begins += _RING_SECONDS + _RETRY_SECONDS
+        phones = phones[::-1]
+    yield rung(phones[0], begins, until - begins, result)
+
+
+def answered(caller, answers_at, talk_seconds):
+    attempts = tuple(rounds(answers_at, AttemptResult.ANSWERED))
+    expected = Expected(
+        outcome=Outcome.ANSWERED,
+        answered_after=answers_at,
+        answered_by=attempts[-1].phone,
+        ended_after=answers_at + talk_seconds,
+        ended_by=EndedBy.CALLER,
+        attempts=attempts,
     )
-    timeout = 20 if options.pop("times_out", voicemail is not None) else 60
-    visit = QueueVisit(queue="standard", phones=phones, timeout_seconds=timeout)
-    return Plan(caller=caller, ddi=DDI, queues=(visit,), transfer=transfer, voicemail=voicemail, **options)
+    return planned(caller, expected)
+
+
+def lost(caller, outcome, after, ended_by):
+    result = AttemptResult.CANCELLED if ended_by is EndedBy.CALLER else AttemptResult.NO_ANSWER
+    attempts = tuple(rounds(after, result))
+    return planned(caller, Expected(outcome=outcome, ended_after=after, ended_by=ended_by, attempts=attempts))
+
+
+def plan(caller="0199000001", *, answers_at=None, talk_seconds=60.0, patience=60.0):
+    if answers_at is None:
+        return lost(caller, Outcome.ABANDONED, patience, EndedBy.CALLER)
+    return answered(caller, answers_at, talk_seconds)
+
+
+def transferred(caller):
+    """Return a call that is answered after 2 s and handed on after 4 more to a phone that rings for 3 s."""
+    expected = Expected(
+        outcome=Outcome.ANSWERED,
+        answered_after=2.0,
+        answered_by="op1",
+        transferred_to="etatcivil",
+        ended_after=69.0,
+        ended_by=EndedBy.CALLER,
+        attempts=(
+            rung("op1", 0.0, 2.0, AttemptResult.ANSWERED),
+            rung("etatcivil", 6.0, 3.0, AttemptResult.ANSWERED, queue=""),
+        ),
+    )
+    return planned(caller, expected, afterwards=Transfer(to="3001", after=4.0))
+
+
+def recorded_message(caller):
+    """Return a call that nobody takes in either of two queues, and voicemail does after 40 s."""
+    nobody = AttemptResult.NO_ANSWER
+    expected = Expected(
+        outcome=Outcome.DIVERTED,
+        machine_after=40.0,
+        ended_after=44.0,
+        ended_by=EndedBy.CALLER,
+        queues=("etrangers", "debordement"),
+        attempts=(
+            rung("op1", 0.0, 15.0, nobody, "etrangers"),
+            rung("op2", 16.0, 4.0, nobody, "etrangers"),
+            rung("op1", 20.0, 15.0, nobody, "debordement"),
+            rung("op1", 36.0, 4.0, nobody, "debordement"),
+        ),
+    )
+    return planned(caller, expected, service="etrangers")
 
 
 ANSWERED = plan("0199000001", answers_at=6.0, talk_seconds=7.0)
 LATE = plan("0199000002", answers_at=21.0, talk_seconds=7.0)
 ABANDONED = plan("0199000003", patience=12.0)
 SHORT = plan("0199000004", patience=3.0)
-TRANSFERRED = plan(
-    "0199000005",
-    answers_at=2.0,
-    transfer=BlindTransfer(extension="3001", interface="PJSIP/etatcivil", after=4.0, answers_after=3.0),
-)
-VOICEMAIL = plan("0199000006", voicemail=Voicemail(mailbox="9100", seconds=4.0))
-UNANSWERED = plan("0199000007", times_out=True)
+TRANSFERRED = transferred("0199000005")
+VOICEMAIL = recorded_message("0199000006")
+UNANSWERED = lost("0199000007", Outcome.UNANSWERED, 20.0, EndedBy.SWITCHBOARD)
 DAY = (ANSWERED, LATE, ABANDONED, SHORT, TRANSFERRED, VOICEMAIL, UNANSWERED)
 OUTCOMES = {"answered": 3, "abandoned": 1, "short_abandoned": 1, "diverted": 1, "unanswered": 1}
 
@@ -103,20 +157,14 @@ OUTCOMES = {"answered": 3, "abandoned": 1, "short_abandoned": 1, "diverted": 1, 
 def events_of(plans, *, first_at, apart=2.0):
     """Return (Unix time, event) of calls that arrive one after the other, their stories interwoven."""
     starts = [first_at + apart * number for number in range(len(plans))]
-    stories = [
-        [(start + offset, event) for offset, event in story(one, starts_at=start, serials=_SERIALS)]
-        for one, start in zip(plans, starts, strict=True)
-    ]
-    return list(merge(*stories, key=lambda told: told[0]))
+    stories = [told(one, starts_at=start) for one, start in zip(plans, starts, strict=True)]
+    return list(merge(*stories, key=lambda one: one[0]))
 
 
 def tell(server, events):
     """Tell events at once, stamped with the time at which each is said to have happened."""
     for at, event in events:
-        for told in server.switchboard.tell(event, at):
-            message = told.encode(at)
-            for session in list(server.sessions):
-                session.deliver(told.event_class, message)
+        server.emit(event, at)
 
 
 def tell_day(server, plans=DAY):

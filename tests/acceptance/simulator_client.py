@@ -1,44 +1,72 @@
 """A bare socket to the AMI simulator, and a call to tell it."""
 
 import asyncio
-import itertools
+import time
 from contextlib import suppress
 from typing import ClassVar
 
+from simulators.ami.casting import cast
 from simulators.ami.event import Event
-from simulators.ami.plan import Phone, Plan, QueueVisit
+from simulators.ami.library import Library
 from simulators.ami.server import AmiServer
-from simulators.ami.story import story
 from simulators.ami.switchboard import Switchboard
+from simulators.ami.telling import Caller, Numbers, tell
+from simulators.plan import Expected, PlannedAttempt, PlannedCall
+from simulators.site import PREFECTURE
+from telemon.instants import SECOND, from_seconds
+from telemon.records import AttemptResult, EndedBy, Outcome
 
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
 CALLER = "0199001234"
-ANSWERED = Plan(
-    caller=CALLER,
-    ddi="0102030405",
-    queues=(
-        QueueVisit(
-            queue="standard",
-            phones=(
-                Phone(interface="PJSIP/op1", member_name="Camille", answers_at=6.0),
-                Phone(interface="PJSIP/op2", member_name="Inès"),
-            ),
-        ),
+DDI = "0102030405"
+MEMBERS = {"op1": "Camille", "op2": "Inès"}
+EXTENSIONS = {"etatcivil": "3001"}
+_LIBRARY = Library()
+_NUMBERS = Numbers()  # one for all: a uniqueid is never used again
+
+
+def planned(caller, expected, *, service="standard", **more):
+    """Plan a call; whatever the service that tells it, it is the standard's number that was dialled."""
+    return PlannedCall(name=caller, caller=caller, ddi=DDI, service=service, expected=expected, **more)
+
+
+def rung(phone, begins, lasts, result, queue="standard"):
+    return PlannedAttempt(phone=phone, queue=queue, begins=begins, lasts=lasts, result=result)
+
+
+# One phone refuses, the other one answers.
+ANSWERED = planned(
+    CALLER,
+    Expected(
+        outcome=Outcome.ANSWERED,
+        answered_after=6.0,
+        answered_by="op1",
+        ended_after=13.0,
+        ended_by=EndedBy.CALLER,
+        attempts=(rung("op2", 0.0, 2.0, AttemptResult.BUSY), rung("op1", 2.0, 4.0, AttemptResult.ANSWERED)),
     ),
-    talk_seconds=7.0,
 )
 
 
 def switchboard():
-    return Switchboard({"standard": {"PJSIP/op1": "Camille", "PJSIP/op2": "Inès"}}, booted_at=AmiServer.now() - 5)
+    members = {f"PJSIP/{phone}": name for phone, name in MEMBERS.items()}
+    return Switchboard({"standard": members}, booted_at=time.time() - 5)
 
 
 def simulator(**options):
     return AmiServer(**{"users": {"telemon": "secret"}, "switchboard": switchboard(), **options})
 
 
+def told(call, *, starts_at):
+    """Return a call's events, each with its Unix time."""
+    caller = Caller(number=call.caller, ddi=call.ddi, arrives_at=from_seconds(starts_at))
+    parts = cast(call, PREFECTURE.line(call.service), _LIBRARY)
+    events = tell(caller, parts, _NUMBERS, members=MEMBERS, extensions=EXTENSIONS)
+    return [(at / SECOND, event) for at, event in events]
+
+
 def answered_call():
-    return [event for _, event in story(ANSWERED, starts_at=AmiServer.now(), serials=itertools.count())]
+    return [event for _, event in told(ANSWERED, starts_at=time.time())]
 
 
 def play(server, *, until=None):
@@ -94,8 +122,8 @@ class Client:
         return await asyncio.wait_for(self.reader.read(), 5) == b""
 
 
-async def read_list(client, action, complete):
-    start = await client.ask(f"Action: {action}", "ActionID: l-1")
+async def read_list(client, action, complete, *filters):
+    start = await client.ask(f"Action: {action}", "ActionID: l-1", *filters)
     assert start[:3] == [("Response", "Success"), ("ActionID", "l-1"), ("EventList", "start")]
     items: list[dict[str, str]] = []
     while True:

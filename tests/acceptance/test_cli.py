@@ -160,7 +160,7 @@ async def listen_for(tmp_path, read, *, timestamps=True):
         checking = asyncio.create_task(check(config, "--listen", "0.5"))
         await until(lambda: any(session.user for session in server.sessions))
         listing = next(iter(server.sessions))
-        await until(lambda: not listing.filter.passes(b"Event: Cdr\r\n\r\n"))
+        await until(lambda: not listing.filter.passes("Event: Cdr\r\n\r\n"))
         for _, event in events_of([ANSWERED], first_at=time.time()):
             server.emit(event)
         return await checking

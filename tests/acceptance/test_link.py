@@ -24,7 +24,7 @@ from telemon.errors import (
 )
 from telemon.instants import SECOND
 from telemon.observation import GapCause, Sight
-from telemon.records import Flag, Outcome
+from telemon.records import EndedBy, Flag, Outcome
 from telemon.services import Numbering
 from telemon.texts import use
 from telemon.tracker import Tracker
@@ -394,8 +394,7 @@ async def test_a_forged_second_uniqueid_is_dropped_and_said(caplog):
         await listener.connected()
         (at, hangup), *_ = [told for told in events_of([ANSWERED], first_at=time.time()) if told[1].name == "Hangup"]
         forged = Event("Hangup", (("Uniqueid", "9.9"), *hangup.headers))
-        for session in list(server.sessions):
-            session.deliver("call", forged.encode(at))
+        server.emit(forged, at)
         await until(lambda: listener.observer.decoder.ambiguous == 1)
         await until(lambda: any("second Uniqueid" in line for line in lines(caplog)))
         assert listener.link.connected
@@ -543,6 +542,6 @@ async def test_a_restart_closes_the_calls_in_progress(caplog):
         assert listener.open_calls == []
         gaps = [one for one in listener.observer.watch.take_changed() if one.sight is Sight.GAP and one.ended_at]
     assert {call.caller: call.outcome for call in calls}[ANSWERED.caller] is Outcome.ANSWERED
-    assert all(Flag.ENDED_IN_GAP in call.flags for call in calls)
+    assert all((call.ended_by, call.flags) == (EndedBy.SWITCHBOARD, ()) for call in calls)  # it hangs up first
     assert gaps[-1].cause is GapCause.PBX_DOWN
     assert any("shutting down" in line for line in lines(caplog))

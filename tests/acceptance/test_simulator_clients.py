@@ -219,7 +219,7 @@ async def events_until_named(client, name):
 async def test_a_list_begins_with_a_response_and_ends_with_a_count():
     async with simulator() as server:
         client = await Client.log_in(server, "Events: off")
-        play(server, until="QueueCallerJoin")
+        play(server, until="Newchannel")
         message, items = await read_list(client, "CoreShowChannels", "CoreShowChannelsComplete")
         assert message == "Channels will follow"
         assert [(item["Event"], item["CallerIDNum"]) for item in items] == [("CoreShowChannel", CALLER)]

@@ -90,6 +90,27 @@ def test_a_call_that_the_capture_does_not_see_to_its_end_comes_out_at_its_finish
     assert session.finish() == []
 
 
+def test_a_capture_that_begins_with_a_call_under_way_takes_its_arrival_from_the_uniqueid():
+    session = Replay("site")
+    listed = {
+        "Channel": "PJSIP/trunk-00000001",
+        "ChannelState": "4",
+        "CallerIDNum": "0639980001",
+        "Context": "from-trunk",
+        "Exten": "0102030405",
+        "Uniqueid": "1795416852.1",
+        "Linkedid": "1795416852.1",
+        "Application": "Queue",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in listed.items())
+    session.feed(
+        f"Asterisk Call Manager/11.0.0\r\nEvent: CoreShowChannel\r\n{lines}\r\n"
+        "Event: CoreShowChannelsComplete\r\nEventList: Complete\r\n\r\n".encode()
+    )
+    (record,) = session.finish()
+    assert record.arrived_at == 1_795_416_852_000_000
+
+
 @pytest.mark.parametrize("torn", [1, 100, 5001])
 def test_a_capture_torn_anywhere_is_read_up_to_there(torn):
     session = Replay("site")

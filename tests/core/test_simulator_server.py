@@ -7,9 +7,10 @@ import pytest
 import trustme
 
 from simulators.ami.access import User
-from simulators.ami.demo import demo_switchboard
-from simulators.ami.demo import play as play_demo
-from simulators.ami.server import AmiServer
+from simulators.ami.clock import Clock
+from simulators.ami.switchboard import Switchboard
+from simulators.site import PREFECTURE
+from telemon.replay import Replay
 from tests.acceptance.simulator_client import (
     BANNER,
     CALLER,
@@ -112,7 +113,7 @@ async def test_lists_agree_with_the_events_told_so_far():
         client = await Client.log_in(server, "Events: off")
         play(server, until="AgentConnect")
         assert [item["Calls"] for item in (await queue_params(client))] == ["0"]
-        assert (await member_states(client)) == {"PJSIP/op1": ("3", "1"), "PJSIP/op2": ("3", "0")}
+        assert (await member_states(client)) == {"PJSIP/op1": ("3", "1"), "PJSIP/op2": ("1", "0")}
 
 
 async def queue_params(client):
@@ -129,7 +130,7 @@ async def member_states(client):
 async def test_lists_during_and_after_a_conversation():
     async with simulator() as server:
         client = await Client.log_in(server, "Events: off")
-        talking = [event for event in answered_call() if event.name != "Unhold"]
+        talking = answered_call()
         end = [event.name for event in talking].index("AgentComplete")
         for event in talking[:end]:
             server.emit(event)
@@ -155,6 +156,144 @@ async def test_lists_during_and_after_a_conversation():
         assert (await read_list(client, "CoreShowChannels", "CoreShowChannelsComplete"))[1] == []
         assert (await read_list(client, "BridgeList", "BridgeListComplete"))[1] == []
         assert (await queue_params(client))[0]["Completed"] == "1"
+
+
+async def test_queue_status_of_one_queue_or_one_member():
+    """As Asterisk 22 was seen to do it: a queue whatever its case, a member by name or interface as it is written."""
+    board = Switchboard.of_site(PREFECTURE, booted_at=0.0)
+    async with simulator(switchboard=board) as server:
+        client = await Client.log_in(server, "Events: off")
+        strategies, everybody = await listed(client)
+        assert strategies == {
+            **dict.fromkeys(("standard", "titres", "etrangers", "debordement"), "rrmemory"),
+            **dict.fromkeys(("permanence", "crise"), "ringall"),
+        }
+        assert everybody[:2] == ["op1", "op2"]
+        assert await listed(client, "Queue: TITRES") == ({"titres": "rrmemory"}, ["tit1", "tit2", "tit3"])
+        assert await listed(client, "Queue: titres", "Member: tit2") == ({"titres": "rrmemory"}, ["tit2"])
+        assert await listed(client, "Member: PJSIP/duty") == (strategies, ["duty"])
+        assert await listed(client, "Queue: titres", "Member: pjsip/tit1") == ({"titres": "rrmemory"}, [])
+        assert await listed(client, "Queue: nope") == ({}, [])
+
+
+async def listed(client, *filters):
+    _, items = await read_list(client, "QueueStatus", "QueueStatusComplete", *filters)
+    queues = {item["Queue"]: item["Strategy"] for item in items if item["Event"] == "QueueParams"}
+    return queues, [item["Name"] for item in items if item["Event"] == "QueueMember"]
+
+
+async def test_parked_calls_of_a_lot_that_is_none():
+    async with simulator() as server:
+        client = await Client.log_in(server, "Events: off")
+        assert (await read_list(client, "ParkedCalls", "ParkedCallsComplete", "ParkingLot: default"))[1] == []
+        answer = await client.ask("Action: ParkedCalls", "ParkingLot: nope")
+        assert answer == [("Response", "Error"), ("Message", "Requested parking lot could not be found.")]
+
+
+# Originate, in the words of a real Asterisk 22
+
+
+ORIGINATE = "Action: Originate"
+PROBE = ("Channel: Local/0102030406@telemon-probe/n", "Context: telemon-probe-speaks", "Exten: s", "Priority: 1")
+QUEUED = [("Response", "Success"), ("Message", "Originate successfully queued")]
+
+
+def failed(message):
+    return [("Response", "Error"), ("Message", message)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ((), "Channel not specified"),
+        (("Channel: op1", "Priority: x", "Timeout: y"), "Invalid priority"),
+        (("Channel: op1", "Timeout: y"), "Invalid timeout"),
+        (("Channel: op1",), "Invalid channel"),
+        (("Channel: PJSIP/op1",), "Originate with 'Exten' requires 'Context' and 'Priority'"),
+        (("Channel: PJSIP/op1", "Exten: s"), "Originate with 'Exten' requires 'Context' and 'Priority'"),
+        ((PROBE[0], "Context: nowhere", "Exten: 99", "Priority: 1", "Async: true"), "Extension does not exist."),
+        ((*PROBE[:3], "Priority: 9"), "Extension does not exist."),
+        (("Channel: PJSIP/nobody", "Application: Wait"), "Originate failed"),
+    ],
+)
+async def test_originate_says_what_is_wrong(lines, message):
+    async with simulator() as server:
+        client = await Client.log_in(server, "Events: off")
+        assert await client.ask(ORIGINATE, *lines) == failed(message)
+
+
+async def test_originate_needs_its_class():
+    users = {
+        "small": User("secret", write="system,call,command,reporting"),
+        "caller": User("secret", write="originate"),
+    }
+    async with simulator(users=users) as server:
+        small = await Client.log_in(server, "Events: off", name="small")
+        assert await small.ask(ORIGINATE, *PROBE) == failed("Permission denied")
+        caller = await Client.log_in(server, "Events: off", name="caller")
+        commands = dict(await caller.ask("Action: ListCommands"))
+        assert commands["Originate"] == "Originate a call.  (Priv: originate,all)"
+        assert await caller.ask(ORIGINATE) == failed("Channel not specified")
+
+
+async def test_a_channel_that_cannot_be_had_fails_after_its_request_was_queued():
+    lines = ("Channel: PJSIP/nobody", "Application: Wait", "Data: 1", "CallerID: Probe <0102030499>", "Async: true")
+    async with simulator() as server:
+        client = await Client.log_in(server)
+        await client.fully_booted()
+        assert await client.ask(ORIGINATE, *lines, "ActionID: o-1") == [
+            QUEUED[0], ("ActionID", "o-1"), QUEUED[1]
+        ]  # fmt: skip
+        told = await client.message()
+        assert [pair for pair in told if pair[0] != "Timestamp"] == [
+            ("Event", "OriginateResponse"),
+            ("Privilege", "call,all"),
+            ("ActionID", "o-1"),
+            ("Response", "Failure"),
+            ("Channel", "PJSIP/nobody"),
+            ("Application", "Wait"),
+            ("Data", "1"),
+            ("Reason", "0"),
+            ("Uniqueid", "<unknown>"),
+            ("CallerIDNum", "0102030499"),
+            ("CallerIDName", "Probe"),
+        ]
+
+
+@pytest.mark.parametrize("version", ["22", "16"])
+async def test_an_originated_probe_is_a_call_to_the_permanence(version):
+    board = Switchboard.of_site(PREFECTURE, booted_at=0.0)
+    clock = Clock(speed=50.0)
+    async with simulator(switchboard=board, clock=clock, version=version) as server:
+        client = Client(*await asyncio.open_connection("127.0.0.1", server.port))
+        heard = bytearray(await client.reader.readline())
+        client.send("Action: Login", "Username: telemon", "Secret: secret")
+        client.send(ORIGINATE, *PROBE, "Async: true", "ActionID: probe")
+        while heard.count(b"Event: Hangup\r\n") < 5:
+            heard += await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 5)
+        assert board.channels == {}
+        assert board.bridges == {}
+    assert heard.index(b"Message: Originate successfully queued") < heard.index(b"Event: Newchannel")
+    response = heard[heard.index(b"Event: OriginateResponse") :].partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    assert response[3:5] == ["ActionID: probe", "Response: Success"]
+    assert response[5].startswith("Channel: Local/0102030406@telemon-probe-")
+    assert response[5].endswith(";1")
+    assert response[6:9] == ["Context: telemon-probe-speaks", "Exten: s", "Reason: 4"]
+    session = Replay("site")
+    (call,) = [*session.feed(bytes(heard)), *session.finish()]
+    assert (call.caller, call.ddi, call.answered_by) == ("0102030499", "0102030406", "PJSIP/duty")
+
+
+async def test_a_synchronous_originate_is_answered_when_the_call_is():
+    async with simulator(clock=Clock(speed=50.0)) as server:
+        client = await Client.log_in(server, "Events: off")
+        client.send(ORIGINATE, *PROBE)
+        client.send("Action: CoreShowChannels")
+        first = await client.message()
+        assert ("Message", "Channels will follow") in first
+        while (message := await client.message()) != QUEUED:
+            assert message[0] != ("Response", "Error")
+        assert len(server.switchboard.channels) == 5
 
 
 # Events
@@ -279,22 +418,6 @@ async def test_restart_says_so_and_forgets_everything():
         again = await Client.log_in(server)
         assert (await again.fully_booted())["Uptime"] == "0"
         assert (await read_list(again, "CoreShowChannels", "CoreShowChannelsComplete"))[1] == []
-
-
-async def test_the_demo_goes_on_after_a_restart_with_new_callers():
-    async with simulator(switchboard=demo_switchboard(AmiServer.now())) as server:
-        traffic = asyncio.create_task(play_demo(server, seed=1, speed=100.0))
-        for _ in range(2):
-            client = await Client.log_in(server)
-            await client.fully_booted()
-            heard = await events_until(client, "AgentComplete")
-            assert {"Newchannel", "QueueCallerJoin", "AgentConnect"} <= {event["Event"] for event in heard}
-            server.restart()
-            assert server.switchboard.channels == {}
-        assert not traffic.done()
-        traffic.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await traffic
 
 
 async def test_tls():

@@ -24,7 +24,7 @@ from simulators.traffic.callers import LiveCall
 from simulators.traffic.people import Intent, patience
 from simulators.traffic.rota import pauses
 from simulators.traffic.scenario import Callers, Scenario
-from simulators.traffic.switchboard import Switchboard
+from simulators.traffic.switchboard import GREETING_SECONDS, Switchboard
 from telemon.errors import TelemonError
 from telemon.records import AttemptResult, EndedBy, Outcome
 
@@ -59,7 +59,7 @@ def outcome_by_the_table(call, line):
     told = call.expected
     if told.answered_after is not None:
         return Outcome.ANSWERED
-    closed = told.machine_after == 0 and not told.queues and not told.attempts and told.ended_after > 3.0
+    closed = told.machine_after == 0 and not told.queues and not told.attempts and told.ended_after > GREETING_SECONDS
     if told.ended_by is EndedBy.SWITCHBOARD:
         if closed:
             return Outcome.CLOSED
@@ -130,7 +130,7 @@ def check_call(call):
         check_attempt(attempt, call)
         assert attempt.queue in (*told.queues, "")
     if told.alerted_after is not None:
-        assert told.alerted_after == (3.0 if line.pattern is Pattern.MENU else 0.0)
+        assert told.alerted_after == (GREETING_SECONDS if line.pattern is Pattern.MENU else 0.0)
     else:
         assert not told.queues
         assert all(attempt.lasts == 0 for attempt in told.attempts)
@@ -196,7 +196,7 @@ def weeks_of_the_year():
 @pytest.mark.parametrize("squeeze", [1.0, 20.0])
 def test_every_scenario_holds_together(name, squeeze):
     chosen = load_scenario(name)
-    plan = drawn(chosen, seed=3, squeeze=squeeze)
+    plan = drawn(chosen, seed=3, squeeze=squeeze, limit=1500)
     assert len(plan.calls) > 20
     check_plan(plan, wrap_up=chosen.operators.wrap_up_seconds / squeeze)
 
@@ -250,8 +250,8 @@ def test_every_fate_occurs_in_the_year(weeks_of_the_year):
     lost_in_transfer = [call for call in answered if isinstance(call.afterwards, Transfer)
                         and not call.expected.transferred_to]  # fmt: skip
     assert {call.expected.ended_by for call in lost_in_transfer} == set(EndedBy)
-    assert any(call.expected.outcome is Outcome.IVR_ONLY and call.service == "titres" and call.patience < 3.0
-               for call in calls)  # fmt: skip
+    left_early = [call for call in calls if call.service == "titres" and call.patience < GREETING_SECONDS]
+    assert any(call.expected.outcome is Outcome.IVR_ONLY for call in left_early)
 
 
 # -- the same again, and only so much
@@ -423,7 +423,8 @@ def test_a_public_holiday_has_fewer_calls_and_closed_doors():
     (on_holiday, ordinary) = (drawn(chosen, seed=2) for chosen in (holiday, before))
     assert len(on_holiday.calls) < len(ordinary.calls) / 2
     offices = [call for call in on_holiday.calls if call.service != "permanence"]
-    assert {call.expected.outcome for call in offices} == {Outcome.CLOSED, Outcome.IVR_ONLY}
+    assert {call.expected.outcome for call in offices} <= {Outcome.CLOSED, Outcome.IVR_ONLY}
+    assert len(offices) > 10
     off = [pause for pause in on_holiday.pauses if pause.phone == "op1"]
     assert [(pause.begins, pause.ends) for pause in off] == [(0.0, 86_400.0)]
 
@@ -587,9 +588,9 @@ def test_two_callers_are_served_in_order_by_phones_of_their_own():
 def test_a_caller_for_whom_no_phone_is_free_looks_again_each_second():
     phones = {f"tit{number}": Answers(after=1.0) for number in (1, 2, 3)}
     told = play("titres", *[(0.0, 500.0, phones)] * 3, (0.5, 500.0, phones))
-    assert told[3].alerted_after == 3.0
-    # The phones are free again at 104 s; this caller looks at 3.5, 4.5 ... 104.5 s.
-    assert attempts(told[3]) == [("tit1", 104.0, 1.0, "answered")]
+    assert told[3].alerted_after == 2.1
+    # The phones are free again at 103.1 s; this caller looks at 2.6, 3.6 ... 103.6 s.
+    assert attempts(told[3]) == [("tit1", 103.1, 1.0, "answered")]
 
 
 def test_an_overflow_ends_in_voicemail():
@@ -604,7 +605,7 @@ def test_an_overflow_ends_in_voicemail():
     ("mobile", "result", "ended_after"),
     [
         (Answers(after=4.0, accepts=True), "answered", 126.5),
-        (Answers(after=4.0, accepts=False), "not_accepted", 34.0),
+        (Answers(after=4.0, accepts=False), "not_accepted", 41.2),
         (RingsOn(), "no_answer", 40.0),
         (Rejects(after=3.0), "busy", 23.0),
     ],
@@ -647,8 +648,8 @@ def test_the_crisis_queue_rings_all_who_are_free():
     assert told[1].answered_by == "cri2"
 
 
-@pytest.mark.parametrize(("leaves", "outcome"), [(2.0, Outcome.IVR_ONLY), (7.9, Outcome.SHORT_ABANDONED),
-                                                 (8.0, Outcome.ABANDONED)])  # fmt: skip
+@pytest.mark.parametrize(("leaves", "outcome"), [(2.0, Outcome.IVR_ONLY), (7.0, Outcome.SHORT_ABANDONED),
+                                                 (7.1, Outcome.ABANDONED)])  # fmt: skip
 def test_how_soon_a_caller_leaves_a_menu_decides(leaves, outcome):
     (told,) = play("titres", (0.0, leaves, {}))
     assert (told.outcome, told.ended_after, told.machine_after) == (outcome, leaves, 0.0)
@@ -659,7 +660,7 @@ def test_how_soon_a_caller_leaves_a_menu_decides(leaves, outcome):
 
 def test_the_scenarios_are_all_there_and_begin_on_their_dates():
     assert set(scenario_names()) == {
-        "quiet-night", "monday-morning", "understaffed", "crisis", "holiday", "flapping-phone", "year"
+        "quiet-night", "monday-morning", "understaffed", "crisis", "holiday", "flapping-phone", "year", "demo"
     }  # fmt: skip
     begins = {name: datetime.fromtimestamp(load_scenario(name).starts_at, UTC) for name in scenario_names()}
     assert begins["year"] == datetime(2025, 12, 31, 23, tzinfo=UTC)

@@ -10,27 +10,17 @@ import traceback
 from pathlib import Path
 
 from simulators.lab.asterisk import Asterisk, lab_folder
-from tests.lab.capture.stage import Stage, server
+from tests.lab.capture.stage import perform, server
 from tests.lab.capture.stories import STORIES, Story
-
-_LONGEST_SECONDS = 90
-
-
-async def play(story: Story, asterisk: Asterisk, out: Path, version: str) -> None:
-    async with Stage(asterisk) as stage:
-        stage.happens("story begins")
-        async with asyncio.timeout(_LONGEST_SECONDS):
-            await story.play(stage)
-            await stage.settled()
-        await stage.recorder.close()
-        stage.write(out, story.name, story.what, version)
+from tests.lab.capture.stories.situations import situations
 
 
-async def work(todo: list[Story], asterisk: Asterisk, out: Path, version: str) -> None:
+async def work(todo: list[Story], asterisk: Asterisk, out: Path, version: str, *, bare: bool) -> None:
     while todo:
         story = todo.pop(0)
         try:
-            await play(story, asterisk, out, version)
+            stage = await perform(story, asterisk)
+            stage.write(out, story.name, story.what, version, bare=bare)
             said = "done"
         except Exception:  # noqa: BLE001 - one story that goes wrong must not end the others
             said = f"FAILED {traceback.format_exc()}"
@@ -39,18 +29,20 @@ async def work(todo: list[Story], asterisk: Asterisk, out: Path, version: str) -
 
 async def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--situations", action="store_true", help="those of the AMI simulator, nothing but the call")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--asterisk", default="22")
     parser.add_argument("--servers", type=int, default=4)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    todo = [s for s in STORIES if not options.names or any(name in s.name for name in options.names)]
+    known = situations() if options.situations else STORIES
+    todo = [s for s in known if not options.names or any(name in s.name for name in options.names)]
     root = lab_folder() / f"asterisk-{options.asterisk}"
     with contextlib.ExitStack() as running:
         servers = [running.enter_context(server(root)) for _ in range(min(options.servers, len(todo)))]
         async with asyncio.TaskGroup() as workers:
             for asterisk in servers:
-                workers.create_task(work(todo, asterisk, options.out, options.asterisk))
+                workers.create_task(work(todo, asterisk, options.out, options.asterisk, bare=options.situations))
 
 
 asyncio.run(main())

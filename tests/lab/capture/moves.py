@@ -10,7 +10,7 @@ async def answered(stage, caller, phone="op1", after=2, pause=1.0):
     """The phone answers; returns its leg after a little talk."""
     stage.phone(phone, answers(after))
     await caller.until_answered()
-    await asyncio.sleep(pause)
+    await stage.wait(pause)
     return stage.phones[phone].legs[-1]
 
 
@@ -18,7 +18,7 @@ async def consult(leg, number, pause=1.5):
     await leg.hold()
     consultation = leg.phone.dial(number)
     await consultation.until_answered()
-    await asyncio.sleep(pause)
+    await leg.phone.wait(pause)
     return consultation
 
 
@@ -39,7 +39,7 @@ async def blind(leg, number):
 
 async def park(leg):
     await leg.press("#72", 0.15)
-    await asyncio.sleep(1.5)
+    await leg.phone.wait(1.5)
 
 
 async def redirect(stage, exten, prefix="PJSIP/trunk"):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simulators.lab.asterisk import Asterisk
 
-_SNAPSHOT = ("CoreStatus", "CoreShowChannels", "BridgeList", "QueueStatus", "DeviceStateList", "ParkedCalls")
-_LAST = b"Event: ParkedCallsComplete\r\n"
+_SNAPSHOT = ("CoreStatus", "CoreShowChannels", "BridgeList", "QueueStatus", "DeviceStateList", "ParkedCalls", "Ping")
+_LAST = b"Ping: Pong\r\n"
 _NAME = re.compile(rb"\r\nChannel: ([^\r]+)\r\n")
 _UNIQUEID = re.compile(rb"\r\nUniqueid: ([^\r]+)\r\n")
 
@@ -20,8 +20,9 @@ _UNIQUEID = re.compile(rb"\r\nUniqueid: ([^\r]+)\r\n")
 class Recorder:
     """Record what AMI says; ``data`` holds every byte, link after link."""
 
-    def __init__(self, asterisk: Asterisk) -> None:
+    def __init__(self, asterisk: Asterisk, user: str) -> None:
         self._asterisk = asterisk
+        self._user = user
         self._ids = itertools.count(1)
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
@@ -41,7 +42,7 @@ class Recorder:
         self.ended.clear()
         self._link_start = len(self.data)
         self._task = asyncio.ensure_future(self._read())
-        self._act("Login", Username=self._asterisk.ami_user, Secret=self._asterisk.ami_secret)
+        self._act("Login", Username=self._user, Secret=self._asterisk.ami_secret)
         await self.until(b"Event: FullyBooted\r\n", self._link_start)
         await self.snapshot()
 
@@ -91,8 +92,9 @@ class Recorder:
 class Console:
     """A second login that acts: redirects, pauses, reloads, restarts."""
 
-    def __init__(self, asterisk: Asterisk) -> None:
+    def __init__(self, asterisk: Asterisk, user: str) -> None:
         self._asterisk = asterisk
+        self._user = user
 
     async def act(self, action: str, **headers: str) -> str:
         """Run one action and return the head of its answer."""
@@ -100,7 +102,7 @@ class Console:
         lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
         secret = self._asterisk.ami_secret
         writer.write(
-            f"Action: Login\r\nUsername: ctl\r\nSecret: {secret}\r\n\r\n"
+            f"Action: Login\r\nUsername: {self._user}\r\nSecret: {secret}\r\n\r\n"
             f"Action: {action}\r\nActionID: it\r\n{lines}\r\n".encode()
         )
         answer = b""

@@ -66,9 +66,9 @@ class Leg:
     # -- waiting
 
     async def stay(self, seconds: float) -> None:
-        """Let time pass; Over if the other side ends the leg meanwhile."""
+        """Let time pass, as long as this person takes; Over if the other side ends the leg meanwhile."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.over.wait(), seconds)
+            await asyncio.wait_for(self.over.wait(), seconds * self.phone.pace)
             raise Over
 
     async def until_answered(self, patience: float = 60) -> None:
@@ -83,18 +83,21 @@ class Leg:
 
     def ring(self) -> None:
         self.ringing_at = self._respond(180)
+        self.phone.acted(self.ringing_at, "rings")
 
     def progress(self) -> None:
-        self._respond(183, sdp=True)
+        self.phone.acted(self._respond(183, sdp=True), "plays early media")
 
     def answer(self) -> None:
         self.answered_at, self.final = self._respond(200, sdp=True), 200
+        self.phone.acted(self.answered_at, "answers")
         self.answered.set()
         self._talk()
 
     def refuse(self, code: int, contact: str = "") -> None:
         self.final = code
         self._end(self._respond(code, contact=contact), hung_up=True)
+        self.phone.acted(self.ended_at, f"refuses {code}")
 
     # -- what both sides do
 
@@ -104,22 +107,24 @@ class Leg:
             self._end(self._send_request("BYE")[1], hung_up=True)
         elif self.is_caller:
             self._end(self._send_request("CANCEL")[1], hung_up=True)
+        self.phone.acted(self.ended_at, "hangs up")
 
-    async def request(self, method: str, headers: str = "", body: str = "") -> int:
-        number, _ = self._send_request(method, headers, body)
+    async def request(self, what: str, method: str, headers: str = "", body: str = "") -> int:
+        number, at = self._send_request(method, headers, body)
+        self.phone.acted(at, what)
         reply = await asyncio.wait_for(self.replies.setdefault(number, _future()), 10)
         return reply.code or 0
 
     async def hold(self) -> None:
-        await self.request("INVITE", body=self._sdp("sendonly"))
+        await self.request("holds", "INVITE", body=self._sdp("sendonly"))
 
     async def unhold(self) -> None:
-        await self.request("INVITE", body=self._sdp())
+        await self.request("resumes", "INVITE", body=self._sdp())
 
     async def press(self, keys: str, pause: float = 0.2) -> None:
         for key in keys:
             body = f"Signal={key}\r\nDuration=120\r\n"
-            await self.request("INFO", "Content-Type: application/dtmf-relay\r\n", body)
+            await self.request(f"presses {key}", "INFO", "Content-Type: application/dtmf-relay\r\n", body)
             await asyncio.sleep(pause)
 
     async def refer(self, exten: str, consultation: Leg | None = None) -> int:
@@ -128,7 +133,7 @@ class Leg:
         if consultation is not None:
             tags = f"{tag_of(consultation.remote)}%3Bfrom-tag%3D{tag_of(consultation.local)}"
             uri += f"?Replaces={consultation.call_id.replace('@', '%40')}%3Bto-tag%3D{tags}"
-        return await self.request("REFER", f"Refer-To: <{uri}>\r\n")
+        return await self.request(f"refers to {exten}", "REFER", f"Refer-To: <{uri}>\r\n")
 
     # -- messages
 
@@ -196,8 +201,9 @@ class Leg:
     def _respond(self, code: int, *, sdp: bool = False, contact: str = "") -> Instant:
         assert self.invite is not None
         body = self._sdp() if sdp else ""
+        at = now()  # once it is sent, Asterisk may be quicker than we are to look at the clock
         self.phone.send(response_to(self.invite, code, self.local, body, contact or self.phone.contact))
-        return now()
+        return at
 
     def _send_request(
         self, method: str, headers: str = "", body: str = "", *, number: int | None = None, branch: str = ""
@@ -213,12 +219,13 @@ class Leg:
             headers += f"Contact: {self.phone.contact}\r\nContent-Type: application/sdp\r\n"
         elif method == "REFER":
             headers += f"Contact: {self.phone.contact}\r\n"
+        at = now()
         self.phone.send(
             f"{method} {self.target} SIP/2.0\r\nVia: SIP/2.0/UDP {_ADDRESS}:{self.phone.port};branch={branch}\r\n"
             f"Max-Forwards: 70\r\nFrom: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n"
             f"CSeq: {number} {method}\r\n{headers}Content-Length: {len(body)}\r\n\r\n{body}"
         )
-        return number, now()
+        return number, at
 
     # -- media
 
@@ -255,6 +262,8 @@ class Softphone(asyncio.DatagramProtocol):
     """One telephone or one trunk's far end on a port of 127.0.0.1.
 
     ``on_call`` is what it does with each call that it takes; by default it stays dead: no answer to the INVITE.
+    ``pace`` stretches every time that a person takes; ``acts`` is what people did, and when.
+    A call from somebody who ``is_stale`` is one of an earlier story, sent again because nobody answered: it is refused.
     """
 
     def __init__(self, name: str, server_port: int, port: int) -> None:
@@ -263,9 +272,13 @@ class Softphone(asyncio.DatagramProtocol):
         self.port = port
         self.contact = f"<sip:{name}@{_ADDRESS}:{port}>"
         self.rtp = False
+        self.pace = 1.0
+        self.acts: list[tuple[Instant, str]] = []
         self.on_call: Callable[[Leg], Awaitable[None]] | None = None
+        self.is_stale: Callable[[str], bool] = lambda _: False
         self.legs: list[Leg] = []
         self.answers: dict[str, str] = {}
+        self._replies: dict[str, asyncio.Future[Message]] = {}
         self._by_call_id: dict[str, Leg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._transport: asyncio.DatagramTransport | None = None
@@ -297,7 +310,30 @@ class Softphone(asyncio.DatagramProtocol):
         )
         self._add(leg)
         _, leg.invite_at = leg._send_request("INVITE", body=leg._sdp())
+        self.acted(leg.invite_at, f"dials {number}")
         return leg
+
+    async def register(self, seconds: int) -> None:
+        """Tell the switchboard where this phone is for so long (RFC 3261, 10); for 0 seconds, that it is gone."""
+        call_id = f"{secrets.token_hex(8)}@lab"
+        user, server = f"<sip:{self.name}@{_ADDRESS}>", f"{_ADDRESS}:{self.server_port}"
+        reply = self._replies[call_id] = _future()
+        self.acted(now(), "registers" if seconds else "unregisters")
+        self.send(
+            f"REGISTER sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {_ADDRESS}:{self.port};branch=z9hG4bK{call_id[:12]}\r\n"
+            f"Max-Forwards: 70\r\nFrom: {user};tag={call_id[:8]}\r\nTo: {user}\r\nCall-ID: {call_id}\r\n"
+            f"CSeq: 1 REGISTER\r\nContact: {self.contact}\r\nExpires: {seconds}\r\nContent-Length: 0\r\n\r\n"
+        )
+        code = (await asyncio.wait_for(reply, 5)).code
+        assert code == 200, f"REGISTER of {self.name}: {code}"
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass, as long as this person takes."""
+        await asyncio.sleep(seconds * self.pace)
+
+    def acted(self, at: Instant | None, what: str) -> None:
+        if at is not None:
+            self.acts.append((at, f"{self.name} {what}"))
 
     def send(self, text: str) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -305,6 +341,9 @@ class Softphone(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, _: tuple[str, int]) -> None:
         message = Message.parse(data)
+        if reply := self._replies.pop(message.get("Call-ID"), None):
+            reply.set_result(message)
+            return
         leg = self._by_call_id.get(message.get("Call-ID"))
         if message.code == 200 and message.body:
             self.answers[message.get("Call-ID")] = message.body
@@ -319,6 +358,9 @@ class Softphone(asyncio.DatagramProtocol):
 
     def _called(self, invite: Message) -> None:
         peer = re.search(r"sip:([^@>]+)@", invite.get("From"))
+        if peer and self.is_stale(peer[1]):
+            self.send(response_to(invite, 480, f"{invite.get('To')};tag=stale"))
+            return
         contact = re.search(r"<([^>]+)>", invite.get("Contact"))
         leg = Leg(
             phone=self,

@@ -1,6 +1,6 @@
 """Every story; importing the modules registers them."""
 
-from tests.lab.capture.stories import afterwards, dials, gaps, machines, mixtures, queues, races, transfers
+from tests.lab.capture.stories import afterwards, dials, gaps, machines, mixtures, queues, races, situations, transfers
 from tests.lab.capture.story import STORIES, Story
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "mixtures",
     "queues",
     "races",
+    "situations",
     "transfers",
 ]

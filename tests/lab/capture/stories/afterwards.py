@@ -1,7 +1,5 @@
 """After the answer: hold, parking, and what the console moves."""
 
-import asyncio
-
 from tests.lab.capture.moves import answered, leave, park, redirect
 from tests.lab.capture.stage import answers, gives_up, rings_on, talk
 from tests.lab.capture.story import story
@@ -12,11 +10,11 @@ async def hold_twice(stage):
     caller = stage.call("0207")
     leg = await answered(stage, caller)
     await leg.hold()
-    await asyncio.sleep(1)
+    await stage.wait(1)
     await leg.unhold()
-    await asyncio.sleep(0.5)
+    await stage.wait(0.5)
     await leg.hold()
-    await asyncio.sleep(1.5)
+    await stage.wait(1.5)
     await leg.unhold()
     await gives_up(caller, 1)
     stage.truth(caller, "answered", "op1", hold_seconds=2.5)
@@ -27,7 +25,7 @@ async def held_by_caller(stage):
     caller = stage.call("0207")
     await answered(stage, caller)
     await caller.hold()
-    await asyncio.sleep(1)
+    await stage.wait(1)
     await caller.unhold()
     await gives_up(caller, 1)
     stage.truth(caller, "answered", "op1", hold_seconds=0)
@@ -49,7 +47,7 @@ async def parked_fetched_by_self(stage):
     leg = await answered(stage, caller)
     await park(leg)
     await leave(leg)
-    await asyncio.sleep(0.5)
+    await stage.wait(0.5)
     fetching = stage.phones["op1"].dial("701")
     await fetching.until_answered()
     await gives_up(caller, 2)
@@ -64,7 +62,7 @@ async def parked_two(stage):
     two = stage.call("0250", f"{stage.number}9")
     await one.until_answered()
     await two.until_answered()
-    await asyncio.sleep(1)
+    await stage.wait(1)
     first, second = stage.phones["op1"].legs[0], stage.phones["op2"].legs[0]
     await park(first)
     await park(second)
@@ -122,7 +120,7 @@ async def redirect_ringing_to_queue(stage):
     stage.phone("op1", rings_on())
     stage.phone("op3", answers(2))
     caller = stage.call("0207")
-    await asyncio.sleep(3)
+    await stage.wait(3)
     await redirect(stage, "4000")
     await talk(caller, 2)
     stage.truth(caller, "answered", "op3")
@@ -134,7 +132,7 @@ async def bridged_by_console(stage):
     await answered(stage, caller)
     other = stage.phones["svc1"].dial("5000")
     await other.until_answered()
-    await asyncio.sleep(0.5)
+    await stage.wait(0.5)
     channels = [stage.recorder.channel(prefix) for prefix in ("PJSIP/trunk", "PJSIP/svc1")]
     await stage.console.act("Bridge", Channel1=channels[0], Channel2=channels[1])
     await gives_up(caller, 3)

@@ -20,7 +20,7 @@ def mobile(answer, press=None, after=0.7):
 
 async def fetch(stage, phone, number, after):
     """Another phone dials a feature code and stays until the other side hangs up."""
-    await asyncio.sleep(after)
+    await stage.wait(after)
     leg = stage.phones[phone].dial(number)
     with contextlib.suppress(Over):
         await leg.until_answered(10)

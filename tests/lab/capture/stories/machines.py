@@ -1,6 +1,5 @@
 """Voice menus, announcements, recorders, conferences, parking before any answer."""
 
-import asyncio
 import contextlib
 
 from tests.lab.capture.softphone import Over
@@ -13,7 +12,7 @@ _AFTER_ANSWER = 500_000  # Answer() waits that long for media (include/asterisk/
 async def in_menu(stage, keys, after):
     caller = stage.call("0212")
     await caller.until_answered(5)
-    await asyncio.sleep(after)
+    await stage.wait(after)
     if keys:
         await caller.press(keys)
     return caller
@@ -193,13 +192,13 @@ async def early_greeting_dial(stage):
 @story("conference: the caller waits there alone, op1 joins after 3 s, op2 after 5 s")
 async def conference(stage):
     caller = stage.call("0218")
-    await asyncio.sleep(3)
+    await stage.wait(3)
     first = stage.phones["op1"].dial("6000")
-    await asyncio.sleep(2)
+    await stage.wait(2)
     second = stage.phones["op2"].dial("6000")
-    await asyncio.sleep(2)
+    await stage.wait(2)
     caller.bye()
-    await asyncio.sleep(1)
+    await stage.wait(1)
     first.bye()
     second.bye()
     stage.truth(caller, "answered", "op1", joined_at=first.answered_at + _AFTER_ANSWER, machine="switchboard")
@@ -210,15 +209,15 @@ async def conference_after_answer(stage):
     stage.phone("op1", answers(2))
     caller = stage.call("0207")
     await caller.until_answered()
-    await asyncio.sleep(1.5)
+    await stage.wait(1.5)
     await stage.console.act(
         "Redirect", Channel=stage.recorder.channel("PJSIP/trunk"), Context="from-internal", Exten="6000", Priority="1",
         ExtraChannel=stage.recorder.channel("PJSIP/op1"), ExtraContext="from-internal", ExtraExten="6000",
         ExtraPriority="1",
     )  # fmt: skip
-    await asyncio.sleep(2)
+    await stage.wait(2)
     second = stage.phones["op2"].dial("6000")
-    await asyncio.sleep(2)
+    await stage.wait(2)
     caller.bye()
     second.bye()
     stage.phones["op1"].legs[0].bye()
@@ -228,7 +227,7 @@ async def conference_after_answer(stage):
 @story("the dialplan parks the caller at once; op1 fetches him after 3 s")
 async def parked_at_once(stage):
     caller = stage.call("0234")
-    await asyncio.sleep(3)
+    await stage.wait(3)
     leg = stage.phones["op1"].dial("701")
     await leg.until_answered()
     await until_end(caller, 2)

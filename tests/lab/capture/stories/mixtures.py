@@ -1,7 +1,5 @@
 """Several things in one call: transfers of transfers, Local channels that are transferred, moves while ringing."""
 
-import asyncio
-
 from tests.lab.capture.moves import answered, blind, consult, leave, redirect
 from tests.lab.capture.stage import answers, gives_up, refuses, rings_on, talk
 from tests.lab.capture.story import story
@@ -120,7 +118,7 @@ async def screened_then_moved(stage):
     stage.phone("svc1", answers(1.5))
     caller = stage.call("0208")
     await caller.until_answered()
-    await asyncio.sleep(1.5)
+    await stage.wait(1.5)
     await redirect(stage, "3001")
     await gives_up(caller, 4)
     stage.truth(caller, "answered", "gsm", joined_at=caller.answered_at, transferred_to=("svc1",))
@@ -130,7 +128,7 @@ async def screened_then_moved(stage):
 async def redirect_ringing_to_machine(stage):
     stage.phone("op1", rings_on())
     caller = stage.call("0207")
-    await asyncio.sleep(3)
+    await stage.wait(3)
     await redirect(stage, "5000")
     await gives_up(caller, 3)
     stage.truth(caller, "diverted", machine="announcement", taken_at=caller.answered_at)
@@ -141,7 +139,7 @@ async def redirect_ringing_to_phone(stage):
     stage.phone("op1", rings_on())
     stage.phone("op3", answers(1.5))
     caller = stage.call("0207")
-    await asyncio.sleep(3)
+    await stage.wait(3)
     await redirect(stage, "103")
     await talk(caller, 2)
     stage.truth(caller, "answered", "op3")
@@ -173,11 +171,11 @@ async def two_at_once(stage):
     await one.until_answered()
     first = stage.phones["op1"].legs[-1]
     two = stage.call("0206", f"{stage.number}9")
-    await asyncio.sleep(0.7)
+    await stage.wait(0.7)
     await first.hold()
     await two.until_answered()
     second = stage.phones["op1"].legs[-1]
-    await asyncio.sleep(1)
+    await stage.wait(1)
     await blind(second, "3001")
     await first.unhold()
     await gives_up(one, 2)
@@ -208,7 +206,7 @@ async def pickup_local(stage):
     stage.phone("op1", rings_on())
     stage.phone("op2", rings_on())
     caller = stage.call("0220")
-    await asyncio.sleep(2.5)
+    await stage.wait(2.5)
     fetching = stage.phones["op3"].dial("*8")
     await talk(caller, 3)
     await leave(fetching)
@@ -221,7 +219,7 @@ async def pickup_local_optimised(stage):
     stage.phone("op1", rings_on())
     stage.phone("op2", rings_on())
     caller = stage.call("0220")
-    await asyncio.sleep(2.5)
+    await stage.wait(2.5)
     fetching = stage.phones["op3"].dial("*8")
     await talk(caller, 4)
     await leave(fetching)

@@ -58,9 +58,10 @@ async def one_refuses_one_rings(stage):
 async def leave_empty(stage):
     stage.phone("op1", rings_on())
     caller = stage.call("0204")
-    await asyncio.sleep(2)
+    await stage.wait(2)
     await stage.console.act("QueuePause", Interface="PJSIP/op1", Paused="true", Queue="leaving")
     stage.happens("op1 paused")
+    stage.counts_from("op1 rings", after="console QueuePause")
     await caller.over.wait()
     await stage.console.act("QueuePause", Interface="PJSIP/op1", Paused="false", Queue="leaving")
     stage.truth(caller, "unanswered")
@@ -77,7 +78,7 @@ async def join_empty(stage):
 async def member_added(stage):
     stage.phone("svc1", answers(2))
     caller = stage.call("0248")
-    await asyncio.sleep(1)
+    await stage.wait(1)
     await stage.console.act("QueueAdd", Queue="nobody", Interface="PJSIP/svc1", MemberName="Late")
     await talk(caller, 2)
     await stage.console.act("QueueRemove", Queue="nobody", Interface="PJSIP/svc1")
@@ -90,9 +91,9 @@ async def pause_and_reload(stage):
         stage.phone(name, rings_on())
     stage.phone("op1", answers(4.3))
     caller = stage.call("0200")
-    await asyncio.sleep(1)
+    await stage.wait(1)
     await stage.console.act("QueuePause", Interface="PJSIP/op2", Paused="true")
-    await asyncio.sleep(0.5)
+    await stage.wait(0.5)
     await stage.console.act("QueueReload")
     await stage.console.act("Reload", Module="res_pjsip.so")
     await talk(caller, 2)
@@ -176,7 +177,7 @@ async def crowd(stage):
     callers = []
     for number in range(4):
         callers.append(stage.call("0200", f"06222201{number:02}"))
-        await asyncio.sleep(0.2)
+        await stage.wait(0.2)
     await asyncio.gather(*(gives_up(caller, 14 - n) for n, caller in enumerate(callers)))
     for caller in callers:
         by = [leg for leg in stage.legs_of(caller) if leg.answered_at]
@@ -190,7 +191,7 @@ async def crowd(stage):
 async def same_number_twice(stage):
     stage.phone("op1", answers(3, talk=8))
     one = stage.call("0207")
-    await asyncio.sleep(0.5)
+    await stage.wait(0.5)
     two = stage.call("0207")
     await asyncio.gather(talk(one, 5), gives_up(two, 7))
     stage.truth(one, "answered", "op1")
@@ -201,7 +202,7 @@ async def same_number_twice(stage):
 async def hung_up_by_console(stage):
     stage.phone("op1", rings_on())
     caller = stage.call("0207")
-    await asyncio.sleep(6)
+    await stage.wait(6)
     await stage.console.act("Hangup", Channel=stage.recorder.channel("PJSIP/trunk"), Cause="16")
     await caller.over.wait()
     stage.truth(caller, "unanswered")
@@ -220,7 +221,7 @@ async def slow_end(stage):
     stage.phone("op1", rings_on())
     caller = stage.call("0249")
     await gives_up(caller, 6)
-    await asyncio.sleep(4)
+    await stage.wait(4)
     stage.truth(caller, "abandoned")
 
 
@@ -229,7 +230,7 @@ async def slow_end_answered(stage):
     stage.phone("op1", answers(2))
     caller = stage.call("0249")
     await talk(caller, 2)
-    await asyncio.sleep(4)
+    await stage.wait(4)
     stage.truth(caller, "answered", "op1")
 
 

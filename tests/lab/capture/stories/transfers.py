@@ -1,7 +1,5 @@
 """After the answer: transfers by the phone, blind, attended and in between."""
 
-import asyncio
-
 from tests.lab.capture.moves import answered, blind, consult, leave
 from tests.lab.capture.stage import answers, gives_up, refuses, rings_on, talk
 from tests.lab.capture.story import story
@@ -26,7 +24,7 @@ async def semi_attended(stage):
     leg = await answered(stage, caller)
     await leg.hold()
     consultation = leg.phone.dial("3001")
-    await asyncio.sleep(2)
+    await stage.wait(2)
     await leg.refer("3001", consultation)
     await leave(leg, consultation)
     await talk(caller, 6)
@@ -40,7 +38,7 @@ async def semi_attended_queue(stage):
     leg = await answered(stage, caller)
     await leg.hold()
     consultation = leg.phone.dial("4000")
-    await asyncio.sleep(2)
+    await stage.wait(2)
     await leg.refer("4000", consultation)
     await leave(leg, consultation)
     await talk(caller, 6)
@@ -131,7 +129,7 @@ async def blind_nowhere(stage):
     caller = stage.call("0207")
     leg = await answered(stage, caller)
     await leg.refer("7777777")
-    await asyncio.sleep(1)
+    await stage.wait(1)
     await gives_up(caller, 2)
     stage.truth(caller, "answered", "op1")
 
@@ -183,7 +181,7 @@ async def blind_picked_up(stage):
     caller = stage.call("0207")
     leg = await answered(stage, caller)
     await blind(leg, "3001")
-    await asyncio.sleep(1)
+    await stage.wait(1)
     fetching = stage.phones["op2"].dial("*8")
     await gives_up(caller, 5)
     await leave(fetching)
@@ -196,7 +194,7 @@ async def blind_dtmf(stage):
     caller = stage.call("0207")
     leg = await answered(stage, caller)
     await leg.press("#1", 0.15)
-    await asyncio.sleep(1.5)
+    await stage.wait(1.5)
     await leg.press("3002", 0.15)
     await gives_up(caller, 8)
     stage.truth(caller, "answered", "op1", transferred_to=("svc2",))
@@ -208,9 +206,9 @@ async def attended_dtmf_queue(stage):
     caller = stage.call("0207")
     leg = await answered(stage, caller)
     await leg.press("*2", 0.15)
-    await asyncio.sleep(1.5)
+    await stage.wait(1.5)
     await leg.press("4000", 0.15)
-    await asyncio.sleep(7)
+    await stage.wait(7)
     leg.bye()
     await gives_up(caller, 3)
     stage.truth(caller, "answered", "op1", transferred_to=("op3",))
@@ -222,9 +220,9 @@ async def semi_attended_dtmf(stage):
     caller = stage.call("0207")
     leg = await answered(stage, caller)
     await leg.press("*2", 0.15)
-    await asyncio.sleep(1.5)
+    await stage.wait(1.5)
     await leg.press("3001", 0.15)
-    await asyncio.sleep(4)
+    await stage.wait(4)
     leg.bye()
     await gives_up(caller, 7)
     stage.truth(caller, "answered", "op1", transferred_to=("svc1",))
@@ -236,7 +234,7 @@ async def attended_dtmf_back(stage):
     caller = stage.call("0207")
     leg = await answered(stage, caller)
     await leg.press("*2", 0.15)
-    await asyncio.sleep(1.5)
+    await stage.wait(1.5)
     await leg.press("3001", 0.15)
     await gives_up(caller, 15)
     stage.truth(caller, "answered", "op1")
@@ -252,7 +250,7 @@ async def two_callers_joined(stage):
     two = stage.call("0206", f"{stage.number}9")
     await two.until_answered()
     second = stage.phones["op1"].legs[-1]
-    await asyncio.sleep(1)
+    await stage.wait(1)
     await second.refer("0622220001", first)
     await leave(first, second)
     await gives_up(one, 2)
