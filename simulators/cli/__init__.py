@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from simulators.cli import ami, lab
+from simulators.cli import ami, compare, lab, sip
 from telemon.errors import TelemonError
 
 app = typer.Typer(
@@ -15,6 +15,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("ami")(ami.command)
+app.command("sip")(sip.command)
+app.command("compare")(compare.command)
 app.add_typer(lab.app, name="lab")
 
 

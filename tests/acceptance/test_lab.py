@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from simulators.lab.asterisk import Asterisk
-from simulators.sip.plans import Answers, PlannedCall, Rejects
-from simulators.sip.sipp import place_calls
-from simulators.sip.truth import read_dialogs
+from simulators.plan import Answers, Plan, PlannedCall, Rejects, Transfer
+from simulators.sip.dialogs import read_dialogs
+from simulators.sip.player import play
+from simulators.sip.target import lab_target
+from simulators.sip.witness import gather, truth_of
+from simulators.site import Site
 from telemon.errors import TelemonError
 from telemon.instants import SECOND, parse_stamp
 from telemon.records import EndedBy
@@ -21,17 +24,26 @@ from telemon.records import EndedBy
 pytestmark = pytest.mark.real("asterisk")
 
 TOLERANCE = SECOND // 20
-ANSWERED = PlannedCall(caller="0611110001", ddi="0100", phones={"op2": Answers(after=6)})
-ABANDONED = PlannedCall(caller="0611110002", ddi="0100", patience=12)
-RING_ALL = PlannedCall(caller="0611110003", ddi="0103", phones={"op1": Rejects(), "op3": Answers(after=2)})
-TRANSFERRED = PlannedCall(
-    caller="0611110004",
-    ddi="0100",
-    talk=7,
-    phones={"op1": Answers(after=3, transfer_to="3001", transfer_after=2), "svc1": Answers(after=2)},
+SITE = Site(name="lab", lines=(), extensions={"3001": "svc1"})
+
+
+def call(name, ddi, **more):
+    """One number calls every time, all at once: the display name tells the calls apart."""
+    return PlannedCall(name=name, caller="0611110001", ddi=ddi, service="standard", **more)
+
+
+ANSWERED = call("answered", "0100", phones={"op2": Answers(after=6)})
+ABANDONED = call("abandoned", "0100", patience=12)
+RING_ALL = call("ring-all", "0103", phones={"op1": Rejects(), "op3": Answers(after=2)})
+TRANSFERRED = call(
+    "transferred",
+    "0100",
+    phones={"op1": Answers(after=3), "svc1": Answers(after=2)},
+    afterwards=Transfer(to="3001", after=2),
 )
-UNKNOWN_DDI = PlannedCall(caller="0611110005", ddi="0999")
+UNKNOWN_DDI = call("unknown-ddi", "0999")
 PLANS = (ANSWERED, ABANDONED, RING_ALL, TRANSFERRED, UNKNOWN_DDI)
+PLAN = Plan(scenario="lab", seed=0, starts_at=0, calls=PLANS)
 
 
 @dataclass
@@ -59,7 +71,7 @@ class Recording:
         return [event for event in self.events if wanted.items() <= event.items()]
 
     def caller_channel(self, plan):
-        (newchannel,) = self.of("Newchannel", Context="from-trunk", Exten=plan.ddi, CallerIDNum=plan.caller)
+        (newchannel,) = self.of("Newchannel", Context="from-trunk", Exten=plan.ddi, CallerIDName=plan.name)
         return newchannel["Uniqueid"]
 
 
@@ -90,86 +102,88 @@ async def recording_of(asterisk):
 
 @pytest.fixture(scope="module")
 def seen(asterisk):
-    """Place all calls at once; return the truth by caller, and AMI's events."""
+    """Place all calls at once; return what was seen and the truth of each call, and AMI's events."""
 
     async def place_and_record():
         async with recording_of(asterisk) as recording:
-            truths = await place_calls(asterisk, PLANS)
+            played = await play(PLAN, lab_target(asterisk, SITE))
             await asyncio.wait_for(recording.until_all_channels_are_gone(), 10)
-        return {truth.plan.caller: truth for truth in truths}, recording
+        assert played.failures == {}
+        pairs = zip(played.seen, played.truths, strict=True)
+        return {truth.name: (seen, truth) for seen, truth in pairs}, recording
 
     return asyncio.run(place_and_record())
 
 
-@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: f"{plan.caller} to {plan.ddi}")
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
 def test_ami_and_sip_agree_on_when_a_call_began_was_answered_and_ended(plan, seen):
-    truths, ami = seen
-    truth, channel = truths[plan.caller], ami.caller_channel(plan)
+    calls, ami = seen
+    (_, truth), channel = calls[plan.name], ami.caller_channel(plan)
 
     (newchannel,) = ami.of("Newchannel", Uniqueid=channel)
-    assert_together(truth.invite_at, newchannel)
+    assert_together(truth.arrived_at, newchannel)
     (hangup,) = ami.of("Hangup", Uniqueid=channel)
     assert_together(truth.ended_at, hangup)
     requested = ami.of("HangupRequest", Uniqueid=channel)
     assert len(requested) == (truth.ended_by is EndedBy.CALLER)
     bridged = ami.of("BridgeEnter", Uniqueid=channel)
-    assert bool(bridged) == (truth.joined_at is not None)
+    assert bool(bridged) == (truth.answered_at is not None)
     if bridged:
-        assert_together(truth.joined_at, bridged[0])
+        assert_together(truth.answered_at, bridged[0])
 
 
 def test_op2_rings_six_seconds_and_answers_while_the_others_ring_on(seen):
-    truths, ami = seen
-    truth, channel = truths[ANSWERED.caller], ami.caller_channel(ANSWERED)
+    calls, ami = seen
+    (sip, truth), channel = calls[ANSWERED.name], ami.caller_channel(ANSWERED)
 
-    assert (truth.final_code, truth.answered_by, truth.transferred_to) == (200, "PJSIP/op2", ())
-    leg = truth.leg("op2")
+    assert (sip.caller.final_code, truth.answered_by, truth.transferred_to) == (200, "PJSIP/op2", ())
+    leg = sip.leg("op2")
     assert leg.answered_at - leg.ringing_at == pytest.approx(6 * SECOND, abs=TOLERANCE)
-    assert [truth.leg(phone).final_code for phone in ("op1", "op3")] == [487, 487]
+    assert [sip.leg(phone).final_code for phone in ("op1", "op3")] == [487, 487]
     (joined,) = ami.of("QueueCallerJoin", Uniqueid=channel, Queue="standard")
-    assert_together(truth.ringing_at, joined)
+    assert_together(truth.alerting_at, joined)
     (connected,) = ami.of("AgentConnect", Uniqueid=channel)
     assert connected["Interface"] == "PJSIP/op2"
 
 
 def test_the_caller_gives_up_after_twelve_seconds(seen):
-    truths, ami = seen
-    truth, channel = truths[ABANDONED.caller], ami.caller_channel(ABANDONED)
+    calls, ami = seen
+    (sip, truth), channel = calls[ABANDONED.name], ami.caller_channel(ABANDONED)
 
-    assert (truth.final_code, truth.ended_by, truth.answered_by) == (487, EndedBy.CALLER, None)
-    assert truth.ended_at - truth.ringing_at == pytest.approx(12 * SECOND, abs=TOLERANCE)
+    assert (sip.caller.final_code, truth.ended_by, truth.answered_by) == (487, EndedBy.CALLER, None)
+    assert truth.ended_at - truth.alerting_at == pytest.approx(12 * SECOND, abs=TOLERANCE)
     (abandon,) = ami.of("QueueCallerAbandon", Uniqueid=channel)
     assert_together(truth.ended_at, abandon)
-    assert {leg.final_code for leg in truth.legs} == {487}
+    assert {leg.final_code for leg in sip.legs} == {487}
 
 
 def test_ring_all_by_dial_rings_every_phone_without_any_queue(seen):
-    truths, ami = seen
-    truth, channel = truths[RING_ALL.caller], ami.caller_channel(RING_ALL)
+    calls, ami = seen
+    (sip, truth), channel = calls[RING_ALL.name], ami.caller_channel(RING_ALL)
 
-    assert (truth.final_code, truth.answered_by) == (200, "PJSIP/op3")
-    assert [truth.leg(phone).final_code for phone in ("op1", "op2", "op3")] == [486, 487, 200]
+    assert (sip.caller.final_code, truth.answered_by) == (200, "PJSIP/op3")
+    assert [sip.leg(phone).final_code for phone in ("op1", "op2", "op3")] == [486, 487, 200]
     assert len(ami.of("DialBegin", Uniqueid=channel)) == 3
     assert ami.of("QueueCallerJoin", Uniqueid=channel) == []
 
 
 def test_a_blind_refer_hands_the_caller_on_to_the_service(seen):
-    truths, ami = seen
-    truth, channel = truths[TRANSFERRED.caller], ami.caller_channel(TRANSFERRED)
+    calls, ami = seen
+    (sip, truth), channel = calls[TRANSFERRED.name], ami.caller_channel(TRANSFERRED)
 
     assert (truth.answered_by, truth.transferred_to) == ("PJSIP/op1", ("PJSIP/svc1",))
     (transfer,) = ami.of("BlindTransfer", TransfereeUniqueid=channel)
     assert (transfer["Extension"], transfer["Result"]) == ("3001", "Success")
-    assert_together(truth.leg("op1").referred_at, transfer)
+    assert_together(sip.leg("op1").referred_at, transfer)
     with_op1, with_svc1 = ami.of("BridgeEnter", Uniqueid=channel)
     assert with_op1["BridgeUniqueid"] != with_svc1["BridgeUniqueid"]
-    assert_together(truth.leg("svc1").answered_at, with_svc1)
-    assert truth.leg("op1").hung_up
+    assert_together(sip.leg("svc1").answered_at, with_svc1)
+    assert sip.leg("op1").hung_up
 
 
 def test_every_phone_rings_when_ami_says_so(seen):
-    truths, ami = seen
-    legs = [leg for truth in truths.values() for leg in truth.legs if leg.ringing_at is not None]
+    calls, ami = seen
+    legs = [leg for sip, _ in calls.values() for leg in sip.legs if leg.ringing_at is not None]
     rings = ami.of("Newstate", ChannelStateDesc="Ringing")
 
     assert len(rings) == len(legs) == 12
@@ -181,10 +195,10 @@ def test_every_phone_rings_when_ami_says_so(seen):
 
 
 def test_an_unknown_ddi_is_refused_by_the_switchboard(seen):
-    truths, ami = seen
-    truth = truths[UNKNOWN_DDI.caller]
+    calls, ami = seen
+    sip, truth = calls[UNKNOWN_DDI.name]
 
-    assert (truth.final_code, truth.ended_by, truth.legs) == (404, EndedBy.SWITCHBOARD, ())
+    assert (sip.caller.final_code, truth.ended_by, sip.legs) == (404, EndedBy.SWITCHBOARD, ())
     (hangup,) = ami.of("Hangup", Uniqueid=ami.caller_channel(UNKNOWN_DDI))
     assert hangup["Cause"] == "1"
 
@@ -198,17 +212,13 @@ def test_the_login_sees_the_dialplan_and_a_timestamp_on_every_event(seen):
 
 @pytest.mark.parametrize("end", [Asterisk.stop, Asterisk.kill])
 def test_a_second_asterisk_runs_beside_and_leaves_nothing_behind(asterisk, end):
-    def run_folders():
-        return set((asterisk.root / "tmp").glob("asterisk-*"))
-
-    before = run_folders()
     with Asterisk() as other:
-        assert other.pid != asterisk.pid
-        assert run_folders() > before
-        pid = other.pid
+        pid, folder = other.pid, other.run_folder
+        assert pid != asterisk.pid
+        assert folder.is_dir()
         end(other)
         assert not Path(f"/proc/{pid}").exists()
-        assert run_folders() == before
+        assert not folder.exists()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", other.ami_port), 1)
     socket.create_connection(("127.0.0.1", asterisk.ami_port), 1).close()
@@ -220,5 +230,6 @@ def test_a_log_cut_in_mid_call_is_no_truth(tmp_path):
         f"{'-' * 47} 2026-11-23 07:00:00.000001\nUDP message received [99] bytes :\n\n"
         "INVITE sip:op1@127.0.0.1 SIP/2.0\r\nFrom: <sip:06@127.0.0.1>;tag=1\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\n"
     )
-    with pytest.raises(TelemonError, match="ends in the middle of call a"):
-        read_dialogs("op1", log)
+    (caller,) = read_dialogs(log)
+    with pytest.raises(TelemonError, match="call answered: SIPp's log ends in the middle"):
+        truth_of(gather(ANSWERED, caller, []))

@@ -12,9 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from simulators.sip.plans import Answers, PlannedCall, Rejects
-from simulators.sip.sipp import place_calls
-from simulators.sip.truth import CallTruth
+from simulators.plan import Answers, Plan, PlannedCall, Rejects, Transfer
+from simulators.sip import witness
+from simulators.sip.player import play
+from simulators.sip.target import lab_target
+from simulators.site import Site
+from simulators.truth import CallTruth
 from telemon.instants import from_datetime
 from tests.acceptance.commands import running, telemon
 
@@ -24,23 +27,29 @@ TOLERANCE = 0.100  # seconds between what SIPp saw and what telemon says
 CYCLE = 5  # seconds of one ring in France
 PATIENCE = 20.0
 
-# All under way together; in this order of arrival.
-ANSWERED = PlannedCall(caller="0633330001", ddi="0100", talk=2, phones={"op2": Answers(after=6)})
-ABANDONED = PlannedCall(caller="0633330002", ddi="0100", start_after=0.3, patience=12)
-RING_ALL = PlannedCall(
-    caller="0633330003", ddi="0103", start_after=0.6, phones={"op1": Rejects(), "op3": Answers(after=2.5)}
+SITE = Site(name="lab", lines=(), extensions={"3001": "svc1"})
+
+
+def planned(name, ddi, arrives_at, **more):
+    return PlannedCall(name=name, caller="0633330001", ddi=ddi, service="standard", arrives_at=arrives_at, **more)
+
+
+# All under way together, all from one number; in this order of arrival.
+ANSWERED = planned("answered", "0100", 0, talk=2, phones={"op2": Answers(after=6)})
+ABANDONED = planned("abandoned", "0100", 0.3, patience=12)
+RING_ALL = planned("ring-all", "0103", 0.6, phones={"op1": Rejects(), "op3": Answers(after=2.5)})
+TRANSFERRED = planned(
+    "transferred",
+    "0100",
+    0.9,
+    phones={"op1": Answers(after=3.5), "svc1": Answers(after=2)},
+    afterwards=Transfer(to="3001", after=2),
 )
-TRANSFERRED = PlannedCall(
-    caller="0633330004",
-    ddi="0100",
-    start_after=0.9,
-    talk=7,
-    phones={"op1": Answers(after=3.5, transfer_to="3001", transfer_after=2), "svc1": Answers(after=2)},
-)
-OUTSIDE = PlannedCall(caller="0633330005", ddi="0999", start_after=1.2)  # no service's DDI: counts nowhere
+OUTSIDE = planned("outside", "0999", 1.2)  # no service's DDI: counts nowhere
 PLANS = (ANSWERED, ABANDONED, RING_ALL, TRANSFERRED, OUTSIDE)
+PLAN = Plan(scenario="real", seed=0, starts_at=0, calls=PLANS)
 SERVICE_CALLS = (ANSWERED, ABANDONED, RING_ALL, TRANSFERRED)
-RINGS = {ANSWERED.caller: 2, ABANDONED.caller: 3, RING_ALL.caller: 1, TRANSFERRED.caller: 1}
+RINGS = {"answered": 2, "abandoned": 3, "ring-all": 1, "transferred": 1}
 OUTCOMES = {"answered": 3, "abandoned": 1}
 
 
@@ -48,6 +57,7 @@ OUTCOMES = {"answered": 3, "abandoned": 1}
 class Seen:
     """What telemon says of the calls, and what SIPp saw."""
 
+    sip: dict[str, witness.Seen]
     truths: dict[str, CallTruth]
     ready: dict[str, Any]
     metrics: str
@@ -136,7 +146,7 @@ async def place_and_measure(asterisk, config):
         said = await ready(daemon)
         most = [0.0]
         watching = asyncio.create_task(watch(daemon, most))
-        truths = await place_calls(asterisk, PLANS)
+        played = await play(PLAN, lab_target(asterisk, SITE))
         metrics = await counted(daemon, sum(OUTCOMES.values()))
         watching.cancel()
         with suppress(asyncio.CancelledError):
@@ -144,8 +154,10 @@ async def place_and_measure(asterisk, config):
         status, _ = await daemon.stop(signal.SIGTERM)
     calls = sorted(await lines(config, "calls"), key=lambda call: call["arrived_at"])
     (stats,) = await lines(config, "stats")
-    by_plan = {plan.caller: truth for plan, truth in zip(PLANS, truths, strict=True)}
-    return Seen(by_plan, said, metrics, most[0], status, "".join(daemon.log), calls, stats)
+    assert played.failures == {}
+    sip = {seen.plan.name: seen for seen in played.seen}
+    truths = {truth.name: truth for truth in played.truths}
+    return Seen(sip, truths, said, metrics, most[0], status, "".join(daemon.log), calls, stats)
 
 
 @pytest.fixture(scope="module")
@@ -162,10 +174,6 @@ def instant(iso):
     return from_datetime(datetime.fromisoformat(iso))
 
 
-def waited_until(truth):
-    return truth.ended_at if truth.joined_at is None else truth.joined_at
-
-
 def test_exactly_these_calls_are_in_the_ledger(seen):
     assert len(seen.calls) == len(SERVICE_CALLS)
     assert [call["outcome"] for call in seen.calls] == ["answered", "abandoned", "answered", "answered"]
@@ -174,40 +182,38 @@ def test_exactly_these_calls_are_in_the_ledger(seen):
     assert [call["flags"] for call in seen.calls] == [[]] * len(SERVICE_CALLS)
 
 
-@pytest.mark.parametrize("plan", SERVICE_CALLS, ids=lambda plan: plan.caller)
+@pytest.mark.parametrize("plan", SERVICE_CALLS, ids=lambda plan: plan.name)
 def test_a_call_is_what_its_caller_lived_through(plan, seen):
-    truth, call = seen.truths[plan.caller], seen.call(plan)
-    over = waited_until(truth)
+    truth, call = seen.truths[plan.name], seen.call(plan)
+    over = truth.wait_ended_at
 
     assert call["answered_by"] == truth.answered_by
-    assert call["wait_seconds"] == pytest.approx(seconds(truth.invite_at, over), abs=TOLERANCE)
-    assert call["ring_seconds"] == pytest.approx(seconds(truth.ringing_at, over), abs=TOLERANCE)
-    assert call["rings"] == RINGS[plan.caller] == int(seconds(truth.ringing_at, over) // CYCLE) + 1
-    assert seconds(truth.invite_at, instant(call["arrived_at"])) == pytest.approx(0, abs=TOLERANCE)
+    assert call["wait_seconds"] == pytest.approx(seconds(truth.arrived_at, over), abs=TOLERANCE)
+    assert call["ring_seconds"] == pytest.approx(seconds(truth.alerting_at, over), abs=TOLERANCE)
+    assert call["rings"] == RINGS[plan.name] == int(seconds(truth.alerting_at, over) // CYCLE) + 1
+    assert seconds(truth.arrived_at, instant(call["arrived_at"])) == pytest.approx(0, abs=TOLERANCE)
     assert seconds(truth.ended_at, instant(call["ended_at"])) == pytest.approx(0, abs=TOLERANCE)
     assert call["ended_by"] == truth.ended_by
     assert call["machine_answered_at"] is None
 
 
-@pytest.mark.parametrize("plan", SERVICE_CALLS, ids=lambda plan: plan.caller)
+@pytest.mark.parametrize("plan", SERVICE_CALLS, ids=lambda plan: plan.name)
 def test_every_phone_that_rang_is_an_attempt(plan, seen):
-    truth, call = seen.truths[plan.caller], seen.call(plan)
-    rung = [(leg.invite_at, f"PJSIP/{leg.party}") for leg in truth.legs]
-
-    assert sorted(attempt["operator"] for attempt in call["attempts"]) == sorted(name for _, name in rung)
+    truth, call = seen.truths[plan.name], seen.call(plan)
+    assert sorted(attempt["operator"] for attempt in call["attempts"]) == sorted(truth.rung)
     answered = {attempt["operator"] for attempt in call["attempts"] if attempt["result"] == "answered"}
     assert answered == {name for name in (truth.answered_by, *truth.transferred_to) if name is not None}
 
 
 def test_the_blind_transfer_is_beside_the_answer(seen):
-    truth, call = seen.truths[TRANSFERRED.caller], seen.call(TRANSFERRED)
+    truth, call = seen.truths[TRANSFERRED.name], seen.call(TRANSFERRED)
     (transfer,) = call["transfers"]
 
     assert (transfer["kind"], transfer["result"]) == ("blind", "answered")
     assert (transfer["to"],) == truth.transferred_to == ("PJSIP/svc1",)
-    referred_at = truth.leg("op1").referred_at
+    referred_at = seen.sip[TRANSFERRED.name].leg("op1").referred_at
     assert seconds(referred_at, instant(transfer["at"])) == pytest.approx(0, abs=TOLERANCE)
-    assert call["talk_seconds"] == pytest.approx(seconds(truth.joined_at, truth.ended_at), abs=TOLERANCE)
+    assert call["talk_seconds"] == pytest.approx(seconds(truth.answered_at, truth.ended_at), abs=TOLERANCE)
     assert [other["transfers"] for other in seen.calls if other is not call] == [[], [], []]
 
 
@@ -216,12 +222,12 @@ def test_the_metrics_have_exactly_these_calls(seen):
         assert seen.metric("telemon_calls_total", outcome=outcome) == count
     assert len(re.findall(r"^telemon_calls_total\{", seen.metrics, re.MULTILINE)) == len(OUTCOMES)
     for result, plans in (("answered", (ANSWERED, RING_ALL, TRANSFERRED)), ("lost", (ABANDONED,))):
-        truths = [seen.truths[plan.caller] for plan in plans]
-        heard = sum(seconds(truth.ringing_at, waited_until(truth)) for truth in truths)
-        waited = sum(seconds(truth.invite_at, waited_until(truth)) for truth in truths)
+        truths = [seen.truths[plan.name] for plan in plans]
+        heard = sum(seconds(truth.alerting_at, truth.wait_ended_at) for truth in truths)
+        waited = sum(seconds(truth.arrived_at, truth.wait_ended_at) for truth in truths)
         close = len(plans) * TOLERANCE
         assert seen.metric("telemon_call_rings_count", result=result) == len(plans)
-        assert seen.metric("telemon_call_rings_sum", result=result) == sum(RINGS[plan.caller] for plan in plans)
+        assert seen.metric("telemon_call_rings_sum", result=result) == sum(RINGS[plan.name] for plan in plans)
         assert seen.metric("telemon_call_ring_seconds_sum", result=result) == pytest.approx(heard, abs=close)
         assert seen.metric("telemon_call_wait_seconds_sum", result=result) == pytest.approx(waited, abs=close)
 
