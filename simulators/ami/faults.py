@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 # Kind: (whether it lasts, its value if none is given; None where it has none).
 KINDS: Final[dict[str, tuple[bool, float | None]]] = {
@@ -40,21 +41,23 @@ class Fault:
     value: float
 
 
-def parse_fault(text: str) -> Fault:
+def parse_fault(given: str) -> Fault:
     """Read ``KIND@SECONDS[+DURATION][=VALUE]``: ``cut@60``, ``freeze@60+20``, ``lose@60+20=0.1``, ``step@60=-3600``.
 
     Raises:
         TelemonError: it is none.
     """
-    found = _FAULT.fullmatch(text)
+    found = _FAULT.fullmatch(given)
     if found is None or found["kind"] not in KINDS:
-        kinds = ", ".join(KINDS)
-        raise TelemonError(f"fault {text!r} is not KIND@SECONDS[+DURATION][=VALUE] with one of the kinds {kinds}")
-    lasting, usual = KINDS[found["kind"]]
-    if (found["lasts"] and not lasting) or (found["value"] and usual is None):
-        raise TelemonError(f"fault {text!r}: {found['kind']} has no {'value' if lasting else 'duration'}")
+        raise TelemonError(text()("sim_ami.bad_fault", given=given, kinds=", ".join(KINDS)))
+    kind = found["kind"]
+    lasting, usual = KINDS[kind]
+    if found["lasts"] and not lasting:
+        raise TelemonError(text()("sim_ami.fault_duration", given=given, kind=kind))
+    if found["value"] and usual is None:
+        raise TelemonError(text()("sim_ami.fault_value", given=given, kind=kind))
     return Fault(
-        kind=found["kind"],
+        kind=kind,
         at=float(found["at"]),
         lasts=float(found["lasts"] or _LASTS) if lasting else 0.0,
         value=float(found["value"] or usual or 0.0),

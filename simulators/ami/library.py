@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from simulators.ami.cutting import cut
 from simulators.ami.learning import learn
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from simulators.ami.tape import Tape
@@ -48,7 +49,7 @@ class Library:
                 self._files.setdefault((service, OPENING), name)
         if not self._files:
             known = ", ".join(sorted(folder.name for folder in TAPES.iterdir()))
-            raise TelemonError(f"no tapes of Asterisk {version}; there are some of {known}")
+            raise TelemonError(text()("sim_ami.no_tapes", version=version, known=known))
 
     def part(self, service: str, name: str) -> Tape:
         """Return a part of a call to this service.
@@ -58,7 +59,7 @@ class Library:
         """
         file = self._files.get((service, name))
         if file is None:
-            raise TelemonError(f"no tape of service {service} with the part {name!r}: record one")
+            raise TelemonError(text()("sim_ami.no_part", service=service, name=name))
         if name in _WHOLE or name == OPENING:
             return _parts(self._folder, file)[0]
         return _parts(self._folder, file)[1 + file.split(".")[1:].index(name)]
@@ -69,5 +70,5 @@ def _parts(folder: Path, file: str) -> list[Tape]:
     names = file.split(".")[1:]
     parts = cut(learn(gzip.decompress((folder / f"{file}{_ENDING}").read_bytes()), extensions=_EXTENSIONS))
     if len(parts) != (1 if names[0] in _WHOLE else 1 + len(names)):
-        raise TelemonError(f"tape {file} falls into {len(parts)} parts, which its name does not tell")
+        raise TelemonError(text()("sim_ami.wrong_parts", file=file, count=len(parts)))
     return parts

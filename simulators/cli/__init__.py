@@ -8,15 +8,12 @@ import typer
 
 from simulators.cli import ami, compare, lab, sip
 from telemon.errors import TelemonError
+from telemon.texts import text
 
-app = typer.Typer(
-    help="Calls with a known truth: for demonstrations, tests, and a site's own rehearsal.",
-    no_args_is_help=True,
-    add_completion=False,
-)
-app.command("ami")(ami.command)
-app.command("sip")(sip.command)
-app.command("compare")(compare.command)
+app = typer.Typer(help=text()("sim.help"), no_args_is_help=True, add_completion=False)
+app.command("ami", help=text()("sim_ami.help"))(ami.command)
+app.command("sip", help=text()("sim_sip.help"))(sip.command)
+app.command("compare", help=text()("compare.help"))(compare.command)
 app.add_typer(lab.app, name="lab")
 
 

@@ -19,6 +19,7 @@ from simulators.truth import to_line
 from telemon.cadences import ring_cycle
 from telemon.errors import AmiConnectionError, TelemonError
 from telemon.instants import from_seconds
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -64,66 +65,35 @@ class _Options:
 
 def command(
     *,
-    port: Annotated[int, typer.Option(help="TCP port to listen on; 0 takes any free one.")] = 5038,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    user: Annotated[str, typer.Option(help="Manager user that may log in.")] = "telemon",
-    secret: Annotated[str, typer.Option(help="That user's secret.")] = "secret",  # noqa: S107 - guards fictitious calls
-    scenario: Annotated[str, typer.Option(help="Name of a scenario, or the path of one's own (.toml).")] = "demo",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same calls.")] = 1,
-    starts_at: Annotated[
-        datetime | None,
-        typer.Option(
-            help="Local time at which the scenario begins; 2026-10-25T01:00:00 is in a night of 25 hours."
-            " By default its own date, or now if no service in it ever closes."
-        ),
-    ] = None,
-    speed: Annotated[
-        str, typer.Option(help=f"2 tells everything twice as fast; {_FASTEST}: as fast as clients read.")
-    ] = "1",
-    calls: Annotated[int | None, typer.Option(min=1, help="Stop after so many calls.")] = None,
-    duration: Annotated[float | None, typer.Option(min=0.0, help="Real seconds to run at most.")] = None,
-    asterisk: Annotated[str, typer.Option(help="Which Asterisk to speak like: 22 or 16.")] = "22",
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="KIND@SECONDS[+DURATION][=VALUE], any number of times: cut@60, freeze@60+20,"
-            " slow@60+20=2000 (bytes/s), lose@60+20=0.05 (share of the events), restart@60+3, kill@60+3,"
-            " step@60=-3600 (seconds, of its clock)."
-        ),
-    ] = None,
-    situation: Annotated[
-        list[str] | None,
-        typer.Option(help="Instead of a scenario, one recorded situation, any number of times; all: every one."),
-    ] = None,
-    list_situations: Annotated[bool, typer.Option("--list-situations", help="Name every situation, and end.")] = False,
-    truth: Annotated[Path | None, typer.Option(help="Write what really became of each call here (NDJSON).")] = None,
-    write_config: Annotated[
-        Path | None, typer.Option(help="Write a telemon.toml here that measures this switchboard.")
-    ] = None,
+    port: Annotated[int, typer.Option(help=text()("sim_ami.option_port"))] = 5038,
+    host: Annotated[str, typer.Option(help=text()("sim_ami.option_host"))] = "127.0.0.1",
+    user: Annotated[str, typer.Option(help=text()("sim_ami.option_user"))] = "telemon",
+    secret: Annotated[str, typer.Option(help=text()("sim_ami.option_secret"))] = "secret",  # noqa: S107 - guards fictitious calls
+    scenario: Annotated[str, typer.Option(help=text()("sim_ami.option_scenario"))] = "demo",
+    seed: Annotated[int, typer.Option(help=text()("sim.option_seed"))] = 1,
+    starts_at: Annotated[datetime | None, typer.Option(help=text()("sim_ami.option_starts_at"))] = None,
+    speed: Annotated[str, typer.Option(help=text()("sim_ami.option_speed", fastest=_FASTEST))] = "1",
+    calls: Annotated[int | None, typer.Option(min=1, help=text()("sim_ami.option_calls"))] = None,
+    duration: Annotated[float | None, typer.Option(min=0.0, help=text()("sim_ami.option_duration"))] = None,
+    asterisk: Annotated[str, typer.Option(help=text()("sim_ami.option_asterisk"))] = "22",
+    fault: Annotated[list[str] | None, typer.Option(help=text()("sim_ami.option_fault"))] = None,
+    situation: Annotated[list[str] | None, typer.Option(help=text()("sim_ami.option_situation"))] = None,
+    list_situations: Annotated[
+        bool, typer.Option("--list-situations", help=text()("sim_ami.option_list_situations"))
+    ] = False,
+    truth: Annotated[Path | None, typer.Option(help=text()("sim_ami.option_truth"))] = None,
+    write_config: Annotated[Path | None, typer.Option(help=text()("sim_ami.option_write_config"))] = None,
 ) -> None:
-    """Serve the manager interface (AMI) of a living switchboard, with no Asterisk behind it.
+    """Serve the manager interface of a living switchboard, with no Asterisk behind it, until it is over or Ctrl-C.
 
-    Events come as a real Asterisk was recorded to tell them. Point any AMI client at it, telemon first of all:
-
-      telemon-sim ami --port 15038
-
-    then log in to 127.0.0.1:15038 as "telemon" with secret "secret". A whole year, and the judge:
-
-      telemon-sim ami --port 15038 --scenario year --speed max --truth truth.ndjson --write-config telemon.toml
-
-      telemon run -c telemon.toml
-
-      telemon-sim compare truth.ndjson telemon.toml
-
-    The first call comes at once; with --speed max or --truth, when a client has logged in. Ctrl-C ends it.
+    Raises:
+        TelemonError: an option says what cannot be, or the address cannot be listened on.
     """
     from simulators.ami.faults import parse_fault
     from simulators.traffic import load_scenario
 
-    if situation and any(text.startswith(("kill", "restart")) for text in fault or ()):
-        raise TelemonError(
-            "a situation goes on whatever happens: with --situation take faults other than kill, restart"
-        )
+    if situation and any(given.startswith(("kill", "restart")) for given in fault or ()):
+        raise TelemonError(text()("sim_ami.situation_faults"))
     if list_situations:
         _list_situations(asterisk)
         return
@@ -143,7 +113,7 @@ def command(
         calls=calls,
         duration=duration,
         asterisk=asterisk,
-        faults=[parse_fault(text) for text in fault or ()],
+        faults=[parse_fault(given) for given in fault or ()],
         situations=situation or [],
         truth=truth,
         config=write_config,
@@ -159,13 +129,13 @@ def _list_situations(version: str) -> None:
         typer.echo(f"{name:27}{load_situation(name, version).what}")
 
 
-def _speed(text: str) -> float | None:
-    if text == _FASTEST:
+def _speed(given: str) -> float | None:
+    if given == _FASTEST:
         return None
     with suppress(ValueError):
-        if (speed := float(text)) > 0:
+        if (speed := float(given)) > 0:
             return speed
-    raise TelemonError(f"--speed {text}: give a number above 0, or {_FASTEST}")
+    raise TelemonError(text()("sim_ami.bad_speed", given=given, fastest=_FASTEST))
 
 
 async def _serve(options: _Options) -> None:
@@ -178,13 +148,13 @@ async def _serve(options: _Options) -> None:
     from simulators.ami.library import Library
     from simulators.ami.player import Player
 
-    library = Library(options.asterisk)
+    say, library = text(), Library(options.asterisk)
     async with AsyncExitStack() as running:
         server = await running.enter_async_context(_listening(options))
         take = running.enter_context(_truth_file(options.truth))
         if options.config is not None:
             options.config.write_text(_telemon_toml(options, server.port), "utf-8")
-        typer.echo(f"AMI simulator on {options.host}:{server.port}, user {options.user}. Ctrl-C ends it.")
+        typer.echo(say("sim_ami.serving", host=options.host, port=server.port, user=options.user))
         play = _play_situations if options.situations else _play_scenario
         with suppress(TimeoutError):
             async with asyncio.timeout(options.duration):
@@ -192,7 +162,7 @@ async def _serve(options: _Options) -> None:
                     await server.wait_for_client()
                 starts_at = server.clock.true_now
                 player = Player(server, PREFECTURE, library, starts_at=starts_at, on_truth=take)
-                running.callback(lambda: typer.echo(f"{player.over} calls told."))
+                running.callback(lambda: typer.echo(say("sim_ami.told", count=say.number(player.over, 0))))
                 await running.enter_async_context(_progress(options, player, starts_at))
                 await play(options, player, take)
                 await server.wait_until_read()
@@ -242,9 +212,8 @@ async def _listening(options: _Options) -> AsyncIterator[AmiServer]:
         await server.start()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        where = f"{options.host}:{options.port}"
         raise AmiConnectionError(
-            f"cannot listen on {where}: {reason}. Choose another --port, or 0 for any free one."
+            text()("sim_ami.listen", host=options.host, port=options.port, reason=reason)
         ) from error
     try:
         yield server
@@ -292,19 +261,23 @@ async def _progress(options: _Options, player: Player, starts_at: float) -> Asyn
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
+    say, console = text(), Console(stderr=True)
     columns = BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False)
     total = options.calls or options.scenario.lasts
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=total)
+        task, zone = bar.add_task("", total=total), ZoneInfo(options.scenario.zone)
 
         async def update() -> None:
             while True:
-                clock, clients = player.server.clock, len(player.server.sessions)
+                clock = player.server.clock
+                counts = {"over": player.over, "under_way": player.under_way, "clients": len(player.server.sessions)}
+                said = say(
+                    "sim_ami.progress",
+                    when=say.moment(datetime.fromtimestamp(clock.now(), zone), zone),
+                    **{name: say.number(count, 0) for name, count in counts.items()},
+                )
                 done = player.over if options.calls else clock.true_now - starts_at
-                when = datetime.fromtimestamp(clock.now(), ZoneInfo(options.scenario.zone))
-                said = f"{when:%d/%m/%Y %H:%M:%S} · {player.over} calls over, {player.under_way} under way"
-                bar.update(task, completed=done, description=f"{said} · {clients} clients")
+                bar.update(task, completed=done, description=said)
                 await asyncio.sleep(_REFRESH_SECONDS)
 
         updating = asyncio.create_task(update())

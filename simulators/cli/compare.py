@@ -117,6 +117,3 @@ def _words(comparison: Comparison) -> Iterator[str]:
     numbers = {name: say.number(len(calls), 0) for name, calls in counts.items()}
     surplus = say.number(len(joined.surplus), 0)
     yield say("compare.clean" if comparison.is_clean else "compare.not_clean", **numbers, surplus=surplus)
-
-
-command.__doc__ = text()("compare.help")  # what typer shows as the command's help, in the reader's language

@@ -10,94 +10,87 @@ import typer
 from rich.console import Console
 
 from simulators.lab.roots import Version
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from simulators.lab.upkeep import RunningLab
 
-app = typer.Typer(
-    help="A real Asterisk of its own, configured as a préfecture's switchboard: up, down, status.",
-    no_args_is_help=True,
-)
+app = typer.Typer(help=text()("sim_lab.help"), no_args_is_help=True)
 
 
-@app.command()
+@app.command(help=text()("sim_lab.up"))
 def up(
     *,
     asterisk: Annotated[
-        Version | None, typer.Option(help="Which Asterisk to start; 22 if not given.", show_default=False)
+        Version | None, typer.Option(help=text()("sim_lab.option_asterisk"), show_default=False)
     ] = None,
 ) -> None:
-    """Start it, and say what to do next; the first time its packages are fetched from Debian, about a minute.
-
-    Needs Linux, Debian or Ubuntu, root rights and debootstrap. Everything listens on 127.0.0.1. Ctrl-C undoes it.
-    """
+    """Start it, and say what to do next; Ctrl-C undoes what was begun."""
     from simulators.lab import upkeep
 
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)  # they too shall leave nothing behind
     console = Console(highlight=False)
     before = upkeep.read_lab()
-    with _steps(console) as say:
-        lab = upkeep.up(asterisk, say)
-    _describe(console, lab, "is up" if before is None else "is up already")
+    with _steps(console) as tell:
+        lab = upkeep.up(asterisk, tell)
+    _describe(console, lab, "sim_lab.is_up" if before is None else "sim_lab.is_up_already")
     config = upkeep.telemon_config()
-    _print(console, "Next:")
+    _print(console, text()("sim_lab.next"))
     for command in (f"telemon run -c {config}", "telemon-sim sip --scenario monday-morning", "telemon-sim lab down"):
         _print(console, f"  {command}")
-    _print(console, f"The last one also removes {config.parent}, with the ledger that telemon writes there.")
+    _print(console, text()("sim_lab.removes", folder=config.parent))
 
 
-@app.command()
+@app.command(help=text()("sim_lab.down"))
 def down(
     *,
-    roots: Annotated[bool, typer.Option("--roots", help="Remove the cached Asterisks too (some 1 GB).")] = False,
+    roots: Annotated[bool, typer.Option("--roots", help=text()("sim_lab.option_roots"))] = False,
 ) -> None:
     """End it and remove everything it wrote; without --roots its packages stay for the next time."""
     from simulators.lab import upkeep
     from simulators.lab.asterisk import lab_folder
     from simulators.lab.roots import remove_root
 
-    console = Console(highlight=False)
+    console, say = Console(highlight=False), text()
     lab = upkeep.down()
     if lab is None:
-        _print(console, "The lab is not up.")
+        _print(console, say("sim_lab.not_up"))
     else:
-        _print(console, f"The lab is down: Asterisk {lab.version} (process {lab.pid}) has ended, its files are gone.")
+        _print(console, say("sim_lab.is_down", version=lab.version, pid=lab.pid))
     if roots:
         for version in Version:
             remove_root(version)
-        _print(console, f"No Asterisk is kept in {lab_folder()} any more.")
+        _print(console, say("sim_lab.no_roots", folder=lab_folder()))
 
 
-@app.command()
+@app.command(help=text()("sim_lab.status"))
 def status() -> None:
     """Say whether it is up, and where; status 1 if it is not."""
     from simulators.lab import upkeep
 
-    console = Console(highlight=False)
+    console, say = Console(highlight=False), text()
     lab = upkeep.noted_lab()
     if lab is None:
-        _print(console, "The lab is not up; start it: telemon-sim lab up")
+        _print(console, say("sim_lab.start_it"))
         raise typer.Exit(1)
     if not lab.is_running:
-        _print(
-            console,
-            f"The lab's Asterisk {lab.version} (process {lab.pid}) has died; its log is {lab.log}."
-            " Start another: telemon-sim lab up; or clear away what it left: telemon-sim lab down",
-        )
+        _print(console, say("sim_lab.died", version=lab.version, pid=lab.pid, log=lab.log))
         raise typer.Exit(1)
-    _describe(console, lab, "is up")
+    _describe(console, lab, "sim_lab.is_up")
 
 
 def _describe(console: Console, lab: RunningLab, state: str) -> None:
+    """Print the text ``state``, and where everything is."""
     from simulators.lab.upkeep import HOST, telemon_config
 
-    _print(console, f"The lab {state}: Asterisk {lab.version}, process {lab.pid}.")
-    _print(console, f"  AMI      {HOST}:{lab.ami_port}, user {lab.ami_user}, secret in {telemon_config()}")
-    _print(console, f"  SIP      {HOST}:{lab.sip_port}, {len(lab.phone_ports)} phones")
-    _print(console, f"  log      {lab.log}")
+    say = text()
+    _print(console, say(state, version=lab.version, pid=lab.pid))
+    _print(console, say("sim_lab.ami", host=HOST, port=lab.ami_port, user=lab.ami_user, config=telemon_config()))
+    _print(console, say("sim_lab.sip", host=HOST, port=lab.sip_port, phones=len(lab.phone_ports)))
+    _print(console, say("sim_lab.log", log=lab.log))
 
 
 def _print(console: Console, line: str) -> None:
@@ -116,11 +109,11 @@ def _steps(console: Console) -> Iterator[Callable[[str], None]]:
             for task in progress.task_ids:
                 progress.update(task, total=1, completed=1)
 
-        def say(step: str) -> None:
+        def tell(step: str) -> None:
             finish()
             progress.add_task(step, total=None)
             if not console.is_terminal:
                 _print(console, step)
 
-        yield say
+        yield tell
         finish()

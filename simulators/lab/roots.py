@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from simulators.lab.asterisk import lab_folder
 from simulators.lab.processes import running_in
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def make_root(version: Version, say: Callable[[str], None]) -> None:
     if is_made(version):
         return
     if shutil.which("bash") is None:
-        raise TelemonError(f"cannot make {root_of(version)}; missing: bash, and Debian or Ubuntu")
+        raise TelemonError(text()("sim_lab.no_bash", root=root_of(version)))
     process = subprocess.Popen(
         ["bash", str(_MAKE_ROOT), version],
         env=_environment(),
@@ -72,7 +73,8 @@ def make_root(version: Version, say: Callable[[str], None]) -> None:
     finally:
         process.wait()
     if process.returncode != 0:
-        raise TelemonError(step or f"cannot make {root_of(version)}: {_MAKE_ROOT} ended with {process.returncode}")
+        values = {"root": root_of(version), "script": _MAKE_ROOT, "code": process.returncode}
+        raise TelemonError(step or text()("sim_lab.not_made", **values))
 
 
 def remove_root(version: Version) -> None:
@@ -83,11 +85,11 @@ def remove_root(version: Version) -> None:
     """
     root = root_of(version)
     if pids := running_in(root):
-        raise TelemonError(f"{root} is in use by process {', '.join(map(str, pids))}; end that first")
+        raise TelemonError(text()("sim_lab.in_use", root=root, pids=", ".join(map(str, pids))))
     command = ["bash", str(_MAKE_ROOT), version, "--remove"]
     done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise TelemonError(f"cannot remove {root}: {done.stderr.strip()}")
+        raise TelemonError(text()("sim_lab.not_removed", root=root, reason=done.stderr.strip()))
 
 
 def _environment() -> dict[str, str]:

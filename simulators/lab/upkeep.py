@@ -17,6 +17,7 @@ from simulators.lab.roots import Version, make_root, root_of
 from simulators.site import PREFECTURE
 from simulators.telemon_toml import telemon_toml
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,11 +82,9 @@ def noted_lab() -> RunningLab | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise TelemonError(f"cannot read {note}: {error.strerror}; ask as the user who started the lab") from error
+        raise TelemonError(text()("sim_lab.unreadable", note=note, reason=error.strerror)) from error
     except ValidationError as error:
-        raise TelemonError(
-            f"{note} is not what 'lab up' wrote; end the Asterisk of the lab by hand, then remove {note.parent}"
-        ) from error
+        raise TelemonError(text()("sim_lab.bad_note", note=note, folder=note.parent)) from error
 
 
 def up(version: Version | None, say: Callable[[str], None]) -> RunningLab:
@@ -101,21 +100,21 @@ def up(version: Version | None, say: Callable[[str], None]) -> RunningLab:
     version = version or Version.V22
     make_root(version, say)
     if os.geteuid() != 0:
-        raise TelemonError("the lab cannot run; missing: root rights (chroot needs them: run it as root or with sudo)")
+        raise TelemonError(text()("sim_lab.no_rights"))
     with _alone():
         if (lab := _up_already(version)) is not None:
             return lab
         if (dead := noted_lab()) is not None:
-            say(f"clearing away the Asterisk {dead.version} that died")
+            say(text()("sim_lab.clearing", version=dead.version))
             _sweep(dead)
-        say(f"starting Asterisk {version}")
+        say(text()("sim_lab.starting", version=version))
         return _start(version)
 
 
 def _up_already(version: Version | None) -> RunningLab | None:
     lab = read_lab()
     if lab is not None and version not in {None, lab.version}:
-        raise TelemonError(f"the lab is up with Asterisk {lab.version}; first take it down: telemon-sim lab down")
+        raise TelemonError(text()("sim_lab.other_version", version=lab.version))
     return lab
 
 
@@ -133,7 +132,7 @@ def down() -> RunningLab | None:
         try:
             processes.end(lab.pid, lab.started, STOP_SECONDS)
         except PermissionError as error:
-            raise TelemonError(f"may not end process {lab.pid}: ask as the user who started the lab") from error
+            raise TelemonError(text()("sim_lab.may_not_end", pid=lab.pid)) from error
         _sweep(lab)
         return lab
 
@@ -167,7 +166,7 @@ def _start(version: Version) -> RunningLab:
 def _described(asterisk: Asterisk, version: Version) -> RunningLab:
     start = processes.started(asterisk.pid)
     if start is None:
-        raise TelemonError(f"Asterisk ended as soon as it had booted:\n{asterisk.log()}")
+        raise TelemonError(text()("sim_lab.ended_at_once", log=asterisk.log()))
     return RunningLab(
         version=version,
         pid=asterisk.pid,
@@ -190,11 +189,11 @@ def _write_down(lab: RunningLab) -> None:
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        for name, text in (("telemon.toml", config), ("lab.json", lab.model_dump_json(indent=2))):
+        for name, content in (("telemon.toml", config), ("lab.json", lab.model_dump_json(indent=2))):
             with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(text)
+                file.write(content)
     except OSError as error:
-        raise TelemonError(f"cannot write {folder}: {error.strerror}; the lab needs room and rights there") from error
+        raise TelemonError(text()("sim_lab.unwritable", folder=folder, reason=error.strerror)) from error
 
 
 def _sweep(lab: RunningLab) -> None:

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 SIP_PORT = 5060  # RFC 3261, 19.1.2
 _URI = re.compile(r"(?:sip:)?(?:[^@]*@)?(?P<host>\[[0-9A-Fa-f:]+\]|[^:;?@\[\]\s]+)(?::(?P<port>\d{1,5}))?")
@@ -36,17 +37,14 @@ def sip_address(uri: str, *, own_pbx: bool = False) -> Address:
     found = _URI.fullmatch(uri.strip())
     port = int(found["port"] or SIP_PORT) if found else 0
     if found is None or not 0 < port <= _HIGHEST_PORT:
-        raise TelemonError(f"{uri!r} is no SIP address; write sip:HOST or sip:HOST:PORT (UDP)")
+        raise TelemonError(text()("sim_sip.bad_address", uri=uri))
     hosts = _resolve(found["host"])
     strangers = [host for host in hosts if not ipaddress.ip_address(host).is_loopback]
     if strangers and not own_pbx:
-        raise TelemonError(
-            f"{uri} leads to {strangers[0]}, which is not this machine: its phones would ring in earnest."
-            " If that PBX is yours and nobody will mind, add --i-own-this-pbx"
-        )
+        raise TelemonError(text()("sim_sip.elsewhere", uri=uri, host=strangers[0]))
     ipv4 = [host for host in hosts if ":" not in host]
     if not ipv4:
-        raise TelemonError(f"{uri} has no IPv4 address; give one that has")
+        raise TelemonError(text()("sim_sip.no_ipv4", uri=uri))
     return Address(ipv4[0], port)
 
 
@@ -60,7 +58,7 @@ def local_host(towards: Address) -> str:
         try:
             probe.connect((towards.host, towards.port))  # sends nothing
         except OSError as error:
-            raise TelemonError(f"no way to {towards}: {error.strerror}") from error
+            raise TelemonError(text()("sim_sip.no_way", address=towards, reason=error.strerror)) from error
         host: str = probe.getsockname()[0]
         return host
 
@@ -69,5 +67,5 @@ def _resolve(host: str) -> list[str]:
     try:
         entries = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_DGRAM)
     except OSError as error:
-        raise TelemonError(f"host {host} is unknown ({error.strerror}); give its address") from error
+        raise TelemonError(text()("sim_sip.unknown_host", host=host, reason=error.strerror)) from error
     return [str(entry[4][0]) for entry in entries]

@@ -9,6 +9,7 @@ from simulators.sip.address import sip_address
 from simulators.sip.target import Target, lab_target
 from simulators.site import PREFECTURE
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,15 +39,12 @@ def choose_target(
     address = sip_address(to, own_pbx=own_pbx)
     played = {name: sip_address(where, own_pbx=own_pbx) for name, where in _pairs("--phone", single).items()}
     if unknown := played.keys() - set(PREFECTURE.phones):
-        raise TelemonError(f"--phone {min(unknown)}: no such phone; take one of {', '.join(PREFECTURE.phones)}")
+        raise TelemonError(text()("sim_sip.no_phone", name=min(unknown), known=", ".join(PREFECTURE.phones)))
     if phones is not None:
         shared = sip_address(phones, own_pbx=own_pbx)
         played = dict.fromkeys(PREFECTURE.phones, shared) | played
     if bool(played) == no_phones:
-        raise TelemonError(
-            "say who answers: --phones HOST:PORT to which your switchboard sends its test phones,"
-            " or --no-phones if real operators do"
-        )
+        raise TelemonError(text()("sim_sip.who_answers"))
     return Target(address=address, site=PREFECTURE, phones=played)
 
 
@@ -63,7 +61,7 @@ def choose_plan(
     numbers = _pairs("--ddi", ddis)
     services = {line.service for line in target.site.lines}
     if unknown := numbers.keys() - services:
-        raise TelemonError(f"--ddi {min(unknown)}: no such service; take one of {', '.join(sorted(services))}")
+        raise TelemonError(text()("sim_sip.no_service", name=min(unknown), known=", ".join(sorted(services))))
     limit = None if numbers else calls
     plan = draw(load_scenario(scenario), seed=seed, site=target.site, squeeze=squeeze, limit=limit)
     return _dialling(plan, numbers, calls) if numbers else plan
@@ -78,10 +76,10 @@ def _lab(phones: str | None, single: Sequence[str], *, no_phones: bool) -> Targe
     from simulators.lab.upkeep import read_lab
 
     if phones or single or no_phones:
-        raise TelemonError("the lab's phones are where it calls them; give --phones, --phone and --no-phones with --to")
+        raise TelemonError(text()("sim_sip.lab_phones"))
     lab = read_lab()
     if lab is None:
-        raise TelemonError("no lab is up: start it with telemon-sim lab up, or give your own switchboard with --to")
+        raise TelemonError(text()("sim_sip.no_lab"))
     return lab_target(lab, PREFECTURE, console=_CONSOLE)
 
 
@@ -90,6 +88,6 @@ def _pairs(option: str, values: Iterable[str]) -> dict[str, str]:
     for value in values:
         name, sign, rest = value.partition("=")
         if not (name and sign and rest):
-            raise TelemonError(f"{option} {value}: write NAME=VALUE")
+            raise TelemonError(text()("sim_sip.bad_pair", option=option, given=value))
         pairs[name] = rest
     return pairs

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from simulators.sip.tables import LEAD_SECONDS
 from telemon.ami.wire import encode_action
 from telemon.errors import AmiConnectionError, AmiError, AmiLoginError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -46,7 +47,7 @@ async def _pause(ask: Callable[..., Awaitable[str]], pause: PlannedPause, paused
     answer = await ask("QueuePause", interface, ("Paused", paused), ("Reason", pause.reason))
     # an interface that is in no queue of this switchboard cannot pause, and need not
     if "Response: Success" not in answer and "not found" not in answer:
-        raise AmiError(f"QueuePause of {pause.phone} is refused; the console's login needs write = agent")
+        raise AmiError(text()("sim_sip.pause_refused", phone=pause.phone))
 
 
 @asynccontextmanager
@@ -57,7 +58,7 @@ async def _manager(console: Console) -> AsyncIterator[Callable[..., Awaitable[st
         async with asyncio.timeout(_ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(console.host, console.port)
     except (OSError, TimeoutError) as error:
-        raise AmiConnectionError(f"the console at {where} cannot be reached: {str(error) or 'timeout'}") from error
+        raise AmiConnectionError(text()("sim_sip.console_unreachable", where=where, reason=_reason(error))) from error
     numbers = count(1)
 
     async def ask(action: str, *headers: tuple[str, str]) -> str:
@@ -71,9 +72,13 @@ async def _manager(console: Console) -> AsyncIterator[Callable[..., Awaitable[st
     try:
         answer = await ask("Login", ("Username", console.user), ("Secret", console.secret), ("Events", "off"))
         if "Response: Success" not in answer:
-            raise AmiLoginError(f"Asterisk at {where} refuses the console's login {console.user!r}")
+            raise AmiLoginError(text()("sim_sip.console_refused", where=where, user=console.user))
         yield ask
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-        raise AmiConnectionError(f"the console at {where} no longer answers: {str(error) or 'timeout'}") from error
+        raise AmiConnectionError(text()("sim_sip.console_lost", where=where, reason=_reason(error))) from error
     finally:
         writer.close()
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or text()("sim_sip.timeout")

@@ -20,6 +20,7 @@ from simulators.sip.verdict import failure_of
 from simulators.sip.witness import gather, time_greetings, truth_of
 from simulators.site import Pattern
 from telemon.errors import AmiError, TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ async def play(plan: Plan, target: Target, *, progress: Callable[[Progress], Non
         TelemonError: SIPp is missing or broke down, or a port of the phones is taken.
     """
     if not plan.calls:
-        raise TelemonError(f"the plan {plan.scenario!r} has no calls; take another scenario, or more calls")
+        raise TelemonError(text()("sim_sip.no_calls", scenario=plan.scenario))
     with tempfile.TemporaryDirectory(prefix="telemon-sipp-") as folder:
         bench = _Bench(plan, target, Path(folder))
         try:
@@ -87,15 +88,14 @@ class _Bench:
         self._parties = target.parties()
         self._phones: dict[Address, Sipp] = {}
         self._problems: dict[str, str] = {}
-        host = local_host(target.address)
-        self._caller = self._sipp(
-            "callers", "caller.xml", caller_table(plan.calls, target.site), Address(host, self._free_port())
-        )
+        local = Address(local_host(target.address), self._free_port())
+        table = caller_table(plan.calls, target.site)
+        self._caller = self._sipp(text()("sim_sip.callers"), "caller.xml", table, local)
 
     async def run(self, progress: Callable[[Progress], None] | None) -> None:
         for address, phones in self._parties.items():
             table = phone_table(phones, self._plan.calls, self._target.site)
-            name = "phones" if len(phones) > 1 else phones[0]
+            name = text()("sim_sip.phones") if len(phones) > 1 else phones[0]
             self._phones[address] = self._sipp(f"{name}@{address}", "phone.xml", table, address)
             await self._phones[address].start()
         for phone in self._phones.values():
@@ -123,7 +123,7 @@ class _Bench:
         try:
             await keep_pauses(self._plan.pauses, self._target.console)
         except AmiError as error:
-            self._problems["pauses"] = str(error)
+            self._problems[text()("sim_sip.pauses")] = str(error)
 
     async def _end(self, phone: Sipp) -> None:
         self._note(phone, await phone.end())
@@ -139,8 +139,8 @@ class _Bench:
     async def _watch(self, progress: Callable[[Progress], None]) -> None:
         while True:
             with suppress(FileNotFoundError):  # SIPp has logged nothing yet
-                text = self._caller.happenings.read_bytes()
-                progress(Progress(text.count(b"placed "), text.count(b"over ")))
+                log = self._caller.happenings.read_bytes()
+                progress(Progress(log.count(b"placed "), log.count(b"over ")))
             await asyncio.sleep(_WATCH_SECONDS)
 
     def _sipp(self, party: str, scenario: str, table: str, local: Address) -> Sipp:

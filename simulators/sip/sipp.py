@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from simulators.lab.ports import udp_port_is_bound
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -57,10 +58,7 @@ class Sipp:
     async def start(self, *more: str) -> None:
         """Start it; TelemonError if there is no SIPp on this machine, or its port is taken."""
         if udp_port_is_bound(self._role.local.port):
-            raise TelemonError(
-                f"port {self._role.local.port}, of {self.party}, is taken by another program: end that, or choose"
-                " another port (in the lab: telemon-sim lab down, then up)"
-            )
+            raise TelemonError(text()("sim_sip.port_taken", port=self._role.local.port, party=self.party))
         (self._folder / "scenario.xml").write_text(self._role.scenario, "utf-8")
         (self._folder / "table.csv").write_text(self._role.table, "utf-8")
         options = (*_options(self._role), *more)
@@ -75,7 +73,7 @@ class Sipp:
                     env={**os.environ, "TERM": "dumb", "TZ": "UTC"},
                 )
         except FileNotFoundError as error:
-            raise TelemonError("SIPp is missing: install it (Debian, Ubuntu: apt install sip-tester)") from error
+            raise TelemonError(text()("sim_sip.no_sipp")) from error
 
     async def listens(self) -> None:
         """Return once it takes calls; TelemonError with its reason if it never does."""
@@ -109,7 +107,8 @@ class Sipp:
     def _failure(self) -> TelemonError:
         files = (self._folder / "errors", self._folder / "output")
         said = " ".join(file.read_text("utf-8", "replace")[-500:].strip() for file in files if file.exists())
-        return TelemonError(f"SIPp as {self.party} ended with code {self._running.returncode}: {said or 'no reason'}")
+        values = {"party": self.party, "code": self._running.returncode, "said": said or text()("sim_sip.no_reason")}
+        return TelemonError(text()("sim_sip.sipp_ended", **values))
 
 
 def _options(role: Role) -> tuple[str, ...]:

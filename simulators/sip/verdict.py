@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from telemon.records import Outcome
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,17 +23,18 @@ _REFUSING: Final = frozenset({Outcome.BUSY, Outcome.CLOSED, Outcome.FAILED})
 
 def failure_of(call: PlannedCall, caller: Dialog | None, legs: Sequence[Dialog] | None) -> str | None:
     """Say what went wrong with a call beyond any plan; None if nothing did."""
+    say = text()
     if caller is None:
-        return "SIPp did not place it"
+        return say("sim_sip.not_placed")
     if caller.final_code is None:
-        return "the PBX never answered its INVITE"
+        return say("sim_sip.never_answered")
     if caller.ended_at is None:
-        return "it never ended"
+        return say("sim_sip.never_ended")
     expects_refusal = call.expected is None or call.expected.outcome in _REFUSING
     if caller.final_code >= _REFUSED and caller.final_code not in _ORDINARY and not expects_refusal:
-        return f"the PBX refused it with {caller.final_code}: is {call.ddi} a number of its, and this caller permitted?"
+        return say("sim_sip.refused", code=caller.final_code, ddi=call.ddi)
     unended = [leg.party for leg in legs or () if leg.ended_at is None]
-    return f"the PBX never ended its call to {', '.join(unended)}" if unended else None
+    return say("sim_sip.leg_never_ended", phones=", ".join(unended)) if unended else None
 
 
 def other_ways(calls: Iterable[PlannedCall], truths: Iterable[CallTruth]) -> Iterator[tuple[str, str]]:
@@ -45,8 +47,10 @@ def other_ways(calls: Iterable[PlannedCall], truths: Iterable[CallTruth]) -> Ite
         planned = _way(expected.outcome, expected.answered_by and f"PJSIP/{expected.answered_by}")
         happened = _way(truth.outcome, truth.answered_by)
         if planned != happened:
-            yield call.name, f"planned {planned}, was {happened}"
+            yield call.name, text()("sim_sip.another_way", planned=planned, happened=happened)
 
 
 def _way(outcome: Outcome, answered_by: str | None) -> str:
-    return f"{outcome.value} by {answered_by}" if answered_by else outcome.value
+    say = text()
+    named = say(f"outcome.{outcome.value}")
+    return say("sim_sip.way_by", outcome=named, answered_by=answered_by) if answered_by else named

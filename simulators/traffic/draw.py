@@ -18,6 +18,7 @@ from simulators.traffic.rota import pauses
 from simulators.traffic.switchboard import Switchboard
 from telemon.errors import TelemonError
 from telemon.records import Outcome
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,7 @@ def stream(
         TelemonError: the scenario names a service or phone that the site has not, or ``squeeze`` is not above 0.
     """
     if squeeze <= 0:
-        raise TelemonError(f"squeeze is {squeeze}; give a number above 0 (20 plays 20 minutes in one)")
+        raise TelemonError(text()("sim_traffic.bad_squeeze", squeeze=squeeze))
     _check(scenario, site)
     starts_at = scenario.starts_at if starts_at is None else starts_at
     return _Play(scenario, seed, site, starts_at, squeeze, limit).items()
@@ -96,10 +97,8 @@ def _check(scenario: Scenario, site: Site) -> None:
     for key, names, known in named:
         for name in names:
             if name not in known:
-                choice = ", ".join(sorted(known))
-                raise TelemonError(
-                    f"scenario {scenario.name}: {key}: site {site.name} has no {name!r} here; take one of {choice}"
-                )
+                values = {"scenario": scenario.name, "key": key, "site": site.name, "name": name}
+                raise TelemonError(text()("sim_traffic.wrong_site", **values, known=", ".join(sorted(known))))
 
 
 class _Play:

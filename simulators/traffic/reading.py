@@ -10,14 +10,15 @@ from pydantic import ValidationError
 
 from simulators.traffic.scenario import Scenario
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _FOLDER: Final = Path(__file__).parent / "scenarios"
 _ADVICE: Final = {
-    "extra_forbidden": "there is no such key; correct its spelling or take it out",
-    "missing": "this key is missing; add it",
+    "extra_forbidden": "sim_traffic.unknown_key",
+    "missing": "sim_traffic.missing_key",
 }
 
 
@@ -36,24 +37,28 @@ def load_scenario(name_or_path: str) -> Scenario:
     if path.suffix != ".toml":
         if name_or_path not in scenario_names():
             known = ", ".join(scenario_names())
-            raise TelemonError(f"no scenario {name_or_path!r}; take one of {known}, or the path of a .toml file")
+            raise TelemonError(text()("sim_traffic.no_scenario", name=name_or_path, known=known))
         path = _FOLDER / f"{name_or_path}.toml"
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TelemonError(f"scenario {path}: {error.strerror}; check the path") from error
+        raise TelemonError(text()("sim_traffic.unreadable", path=path, reason=error.strerror)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TelemonError(f"scenario {path} is no TOML: {error}") from error
+        raise TelemonError(text()("sim_traffic.no_toml", path=path, reason=error)) from error
     try:
         return Scenario.model_validate({"name": path.stem} | values)
     except ValidationError as error:
         problems = "; ".join(_explain(problem) for problem in error.errors())
-        raise TelemonError(f"scenario {path}: {problems}") from None
+        raise TelemonError(text()("sim_traffic.problems", path=path, problems=problems)) from None
 
 
 def _explain(problem: ErrorDetails) -> str:
+    say, kind, reason = text(), problem["type"], problem["msg"].removeprefix("Value error, ")
+    if kind in _ADVICE:
+        message = say(_ADVICE[kind])
+    elif kind == "value_error":
+        message = reason
+    else:
+        message = say("sim_traffic.bad_value", reason=reason, given=repr(problem["input"]))
     key = ".".join(str(part) for part in problem["loc"])
-    message = _ADVICE.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
-    if problem["type"] not in ("extra_forbidden", "missing", "value_error"):
-        message = f"{message}, not {problem['input']!r}; correct it"
-    return f"{key}: {message}" if key else message
+    return say("sim_traffic.about_key", key=key, message=message) if key else message

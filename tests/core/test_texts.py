@@ -8,14 +8,19 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import typer
 
 import simulators
+import simulators.cli
 import telemon
+from simulators.ami.faults import parse_fault
+from simulators.traffic import load_scenario
+from telemon.errors import TelemonError
 from telemon.observation import GapCause
 from telemon.rates import Verdict
 from telemon.records import Flag, Outcome, ServiceKind, TransferKind
 from telemon.rulesets import GoalKind
-from telemon.texts import LANGUAGES, Texts, catalogue, language_of
+from telemon.texts import LANGUAGES, Texts, catalogue, language_of, text, use
 
 SOURCES = [path for package in (telemon, simulators) for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
 PARIS = ZoneInfo("Europe/Paris")
@@ -38,7 +43,7 @@ def test_both_languages_have_the_same_placeholders(key):
 def test_no_text_is_empty_and_none_spans_lines(language):
     multiline = {key for key, value in catalogue(language).items() if "\n" in value}
     assert all(catalogue(language).values())
-    assert multiline == {"cli.help", "compare.help"}
+    assert multiline == {"cli.help", "compare.help", "sim_ami.help", "sim_sip.help", "sim_lab.up"}
 
 
 def test_french_puts_a_space_before_double_signs():
@@ -105,6 +110,57 @@ def test_no_text_is_left_over():
         and key.partition(".")[2] not in {"run", "demo", "init", "check", "calls", "stats", "replay"}
     }
     assert unused == set()
+
+
+# telemon-sim
+
+
+def helps(command, path="telemon-sim"):
+    """Yield each help text of a command and of those below it, with its place."""
+    yield path, command.help
+    for option in command.params:
+        if option.name != "help":
+            yield f"{path} {option.name}", option.help
+    for name, below in getattr(command, "commands", {}).items():
+        yield from helps(below, f"{path} {name}")
+
+
+def test_every_help_of_the_simulator_is_in_the_catalogue():
+    said = dict(helps(typer.main.get_command(simulators.cli.app)))
+    known = {template.replace("{fastest}", "max") for template in catalogue(text().language).values()}
+    assert {path for path, help_text in said.items() if help_text not in known} == set()
+    assert len(said) > 40
+
+
+def words_of(node):
+    """Return what is spelt out in an argument: a literal, or the literal parts of an f-string."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
+
+
+def test_the_simulator_prints_and_raises_no_words_of_its_own():
+    spelt = []
+    for path in sorted(Path(simulators.cli.__path__[0]).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and re.search(r"(echo|print|Error)$", ast.unparse(node.func)):
+                spelt += [f"{path}:{node.lineno}" for argument in node.args if re.search(r"\w", words_of(argument))]
+    assert spelt == []
+
+
+@pytest.fixture
+def french():
+    before = text().language
+    use("fr")
+    yield
+    use(before)
+
+
+@pytest.mark.usefixtures("french")
+def test_what_is_wrong_with_an_argument_is_said_in_french_too():
+    with pytest.raises(TelemonError, match=r"^panne 'cut@5=1' : cut n'a pas de valeur$"):
+        parse_fault("cut@5=1")
+    with pytest.raises(TelemonError, match=r"^pas de scénario 'dimanche' ; prenez l'un de crisis, "):
+        load_scenario("dimanche")
 
 
 # Formats
