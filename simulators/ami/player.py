@@ -122,10 +122,10 @@ class Player:
         self._go_on(call)
 
     def _go_on(self, call: _LiveCall) -> None:
-        """Plan the next event of a call; if there is none, the call is over."""
+        """Plan the next event of a call that makes a difference; if there is none, the call is over."""
         if call not in self._live:
             return
-        upcoming = next(call.told, None)
+        upcoming = next(((at, event) for at, event in call.told if self.server.concerns(event)), None)
         if upcoming is None:
             self._over(call)
             return

@@ -10,7 +10,7 @@ from simulators.ami.access import User
 from simulators.ami.clock import Clock
 from simulators.ami.event import Event
 from simulators.ami.session import Session
-from simulators.ami.switchboard import Switchboard
+from simulators.ami.switchboard import CHANGES_NOTHING, Switchboard
 from simulators.ami.telling import Numbers
 
 if TYPE_CHECKING:
@@ -147,6 +147,10 @@ class AmiServer:
         for told in self.switchboard.tell(event, stamp):
             if not (self.lost_share and self._random.random() < self.lost_share):
                 self._broadcast(told, stamp)
+
+    def concerns(self, event: Told) -> bool:
+        """Whether the event makes any difference: to what is known here, or to a session that wants it."""
+        return event.name not in CHANGES_NOTHING or any(session.wants(event) for session in self.sessions)
 
     def _broadcast(self, event: Told, stamp: float) -> None:
         message = None

@@ -26,6 +26,8 @@ _CHANNEL_HEADERS = frozenset(
     },
 )  # fmt: skip
 _STATE_CHANGES = ("Newchannel", "Newstate", "Hangup")
+# Every second event is one of these, and the switchboard learns nothing from them.
+CHANGES_NOTHING = frozenset({"VarSet"})
 _DOWN = "0"  # enum ast_channel_state in include/asterisk/channelstate.h
 # Source: enum ast_device_state in Asterisk's include/asterisk/devicestate.h, as QueueMember's Status gives it.
 _TAKING_TURNS = (Pattern.QUEUE, Pattern.MENU, Pattern.OVERFLOW)
@@ -179,7 +181,7 @@ class Switchboard:
 
     def tell(self, event: Told, now: float) -> list[Told]:
         """Learn from an event and return what is to be broadcast: the event, completed, and its consequences."""
-        if event.name == "VarSet":  # every second event, and it changes nothing that is known here
+        if event.name in CHANGES_NOTHING:
             return [event]
         self._learn_channel(event, now)
         if event.name.startswith("Bridge"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import socket
+from collections import deque
 from pathlib import Path
 
 # Below Linux's ephemeral range, so that no outgoing connection takes a port between its choice and its use;
 # and below 32768, beyond which SIPp mistakes media ports. SIPp takes the media port and the second after it too.
 _RANGE = range(20_010, 32_000, 10)
-_taken: set[int] = set()
+# A long run needs more ports than there are: those given out longest ago may come again.
+_given: deque[int] = deque(maxlen=len(_RANGE) // 2)
 
 
 def _is_free(port: int) -> bool:
@@ -23,11 +25,11 @@ def _is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nothing on 127.0.0.1 uses, TCP or UDP, and that was not given out before."""
+    """Return a port that nothing on 127.0.0.1 uses, TCP or UDP, and that was not given out lately."""
     while True:
         port = random.choice(_RANGE)
-        if port not in _taken and _is_free(port):
-            _taken.add(port)
+        if port not in _given and _is_free(port):
+            _given.append(port)
             return port
 
 

@@ -166,7 +166,7 @@ def _start(version: Version) -> RunningLab:
 def _described(asterisk: Asterisk, version: Version) -> RunningLab:
     start = processes.started(asterisk.pid)
     if start is None:
-        raise TelemonError(text()("sim_lab.ended_at_once", log=asterisk.log()))
+        raise TelemonError("\n".join((text()("sim_lab.ended_at_once"), asterisk.log())))
     return RunningLab(
         version=version,
         pid=asterisk.pid,

@@ -48,7 +48,7 @@ def load_scenario(name_or_path: str) -> Scenario:
     try:
         return Scenario.model_validate({"name": path.stem} | values)
     except ValidationError as error:
-        problems = "; ".join(_explain(problem) for problem in error.errors())
+        problems = text()("sim_traffic.separator").join(_explain(problem) for problem in error.errors())
         raise TelemonError(text()("sim_traffic.problems", path=path, problems=problems)) from None
 
 
