@@ -14,6 +14,7 @@ from telemon.cadences import rings_if_any
 from telemon.errors import TelemonError
 from telemon.instants import from_datetime, to_iso, to_seconds
 from telemon.records import EndedBy, Outcome
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -99,6 +100,18 @@ def to_line(truth: CallTruth, ring_cycle: Duration) -> str:
     return json.dumps(values, ensure_ascii=False) + "\n"
 
 
+def check_writable(path: Path) -> None:
+    """Make sure that a truth can be written, before any call is placed; the file is made if there is none.
+
+    Raises:
+        TelemonError: it cannot.
+    """
+    try:
+        path.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise TelemonError(text()("sim.unwritable", path=path, reason=error.strerror)) from error
+
+
 def write_truth(path: Path, truths: Iterable[CallTruth], ring_cycle: Duration) -> None:
     """Write a truth file, replacing what is there."""
     with path.open("w", encoding="utf-8") as file:
@@ -117,9 +130,9 @@ def read_truth(path: Path) -> Iterator[CallTruth]:
                 try:
                     yield _from_json(json.loads(line))
                 except (ValueError, KeyError, TypeError) as error:
-                    raise TelemonError(f"{path}, line {number}: no truth of a call ({error!r})") from error
+                    raise TelemonError(text()("sim.no_truth", path=path, line=number, reason=repr(error))) from error
     except OSError as error:
-        raise TelemonError(f"truth {path}: {error.strerror}") from error
+        raise TelemonError(text()("sim.unreadable", path=path, reason=error.strerror)) from error
 
 
 def _from_json(values: dict[str, Any]) -> CallTruth:

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from simulators.lab.asterisk import Asterisk, missing_for_lab
+from telemon.texts import use
 from tests.ledger.kit import POSTGRESQL
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+# Tests read English, whatever the developer's own language.
+for _name in ("TELEMON_LOCALE", "LC_ALL", "LC_MESSAGES"):
+    os.environ.pop(_name, None)
+os.environ["LANG"] = "C.UTF-8"
+use("en")
 
 _MISSING_FOR = {
     "asterisk": missing_for_lab,

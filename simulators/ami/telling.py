@@ -193,7 +193,8 @@ def _timed(part: Part, begins: Duration) -> Iterator[tuple[Duration, Line]]:
     for number, burst in enumerate(part.tape.bursts):
         distance = burst.at - (part.tape.bursts[number - 1].at if number else burst.at)
         at = max(part.moved.get(number, at + distance), previous)
-        if number not in part.moved and any(at > moved for later, moved in part.moved.items() if later > number):
+        overtaken = any(at > moved for later, moved in part.moved.items() if later > number)
+        if number and number not in part.moved and overtaken:
             continue  # what Asterisk would have done by itself, had the others not been quicker
         for line in burst.lines:
             previous = at + line.offset

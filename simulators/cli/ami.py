@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from simulators.site import PREFECTURE
-from simulators.truth import to_line
+from simulators.truth import check_writable, to_line
 from telemon.cadences import ring_cycle
 from telemon.errors import AmiConnectionError, TelemonError
 from telemon.instants import from_seconds
@@ -118,13 +118,18 @@ def command(
         truth=truth,
         config=write_config,
     )
+    for file in (truth, write_config):
+        if file is not None:
+            check_writable(file)
     with suppress(KeyboardInterrupt):
         asyncio.run(_serve(options))
 
 
 def _list_situations(version: str) -> None:
+    from simulators.ami.library import Library
     from simulators.ami.situations import load_situation, situation_names
 
+    Library(version)  # says which versions there are
     for name in situation_names(version):
         typer.echo(f"{name:27}{load_situation(name, version).what}")
 

@@ -48,7 +48,7 @@ def command(
     """
     from simulators.sip.choosing import choose_plan, choose_target
     from simulators.sip.verdict import other_ways
-    from simulators.truth import write_truth
+    from simulators.truth import check_writable, write_truth
     from telemon.cadences import ring_cycle
     from telemon.errors import TelemonError
 
@@ -56,6 +56,7 @@ def command(
     if load is not None:
         if to is not None:
             raise TelemonError(text()("sim_sip.load_and_to"))
+        check_writable(truth)
         measured = asyncio.run(_measure(load, seconds, seed))
         write_truth(truth, measured.played.truths, cycle)
         _tell_load(measured)
@@ -65,6 +66,7 @@ def command(
     plan = choose_plan(scenario, target, seed=seed, squeeze=squeeze, calls=calls, ddis=ddi or ())
     if plan.pauses and target.console is None:
         typer.echo(text()("sim_sip.pauses_left_out", count=_count(plan.pauses)))
+    check_writable(truth)
     played = asyncio.run(_play(plan, target))
     write_truth(truth, played.truths, cycle)
     _tell(played, dict(other_ways(plan.calls, played.truths)), truth)

@@ -17,6 +17,7 @@ import telemon
 from simulators.lab.ports import free_port
 from simulators.lab.templates import render
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,11 +43,11 @@ def lab_folder() -> Path:
 def missing_for_lab(version: int = 22) -> str | None:
     """Say why no real call can be placed here, None if it can."""
     if os.geteuid() != 0:
-        return "the lab needs root for chroot"
+        return text()("sim_lab.needs_root")
     if shutil.which("sipp") is None:
-        return "SIPp is missing: run scripts/lab-packages"
+        return text()("sim_lab.needs_sipp")
     if not (lab_folder() / f"asterisk-{version}" / ".lab-complete").is_file():
-        return f"no Asterisk {version} in {lab_folder()}: run scripts/lab-packages"
+        return text()("sim_lab.needs_asterisk", version=version, folder=lab_folder())
     return None
 
 
@@ -158,10 +159,10 @@ class Asterisk:
     def log(self, lines: int = 60) -> str:
         """Return the last lines of what Asterisk logged and printed."""
         if self._run_folder is None:
-            return "(its run folder is gone)"
+            return text()("sim_lab.no_log")
         files = (self._run_folder / "log" / "full", self._run_folder / "output")
-        text = "\n".join(file.read_text("utf-8", "replace") for file in files if file.exists())
-        return "\n".join(text.splitlines()[-lines:])
+        logged = "\n".join(file.read_text("utf-8", "replace") for file in files if file.exists())
+        return "\n".join(logged.splitlines()[-lines:])
 
     def __enter__(self) -> Self:
         self.start()
@@ -202,12 +203,12 @@ class Asterisk:
         deadline = time.monotonic() + BOOT_SECONDS
         while time.monotonic() < deadline:
             if self._running.poll() is not None:
-                raise TelemonError(f"Asterisk ended with code {self._running.returncode}:\n{self.log()}")
+                raise TelemonError("\n".join((text()("sim_lab.ended", code=self._running.returncode), self.log())))
             with contextlib.suppress(OSError):  # nobody listens yet
                 if b"Event: FullyBooted\r\n" in self._first_lines():
                     return
             time.sleep(_RETRY_SECONDS)
-        raise TelemonError(f"Asterisk did not boot within {BOOT_SECONDS:.0f} s:\n{self.log()}")
+        raise TelemonError("\n".join((text()("sim_lab.not_booted", seconds=round(BOOT_SECONDS)), self.log())))
 
     def _first_lines(self) -> Iterator[bytes]:
         login = f"Action: Login\r\nUsername: {self.ami_user}\r\nSecret: {self.ami_secret}\r\n\r\n"
@@ -222,4 +223,4 @@ def _ids_of(root: Path, user: str) -> tuple[int, int]:
         name, _, uid, gid, *_ = line.split(":")
         if name == user:
             return int(uid), int(gid)
-    raise TelemonError(f"no user {user} in {root}: run scripts/lab-packages again after removing that folder")
+    raise TelemonError(text()("sim_lab.no_user", user=user, root=root))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from telemon.errors import TelemonError
 from telemon.instants import from_datetime
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,16 +71,16 @@ def read_messages(log: Path) -> Iterator[Message]:
     """
     if not log.exists():
         return
-    text = log.read_text("utf-8", "replace").replace("\r\n", "\n")
-    rules = list(_RULE.finditer(text))
-    ends = (*(rule.start() for rule in rules[1:]), len(text))
+    logged = log.read_text("utf-8", "replace").replace("\r\n", "\n")
+    rules = list(_RULE.finditer(logged))
+    ends = (*(rule.start() for rule in rules[1:]), len(logged))
     for rule, end in zip(rules, ends, strict=False):  # an empty log has an end, too
-        block = text[rule.end() : end].lstrip("\n")
+        block = logged[rule.end() : end].lstrip("\n")
         said, _, message = block.partition("\n\n")
         headers = message.partition("\n\n")[0]
         call_id, cseq = _CALL_ID.search(headers), _CSEQ.search(headers)
         if call_id is None or cseq is None:
-            raise TelemonError(f"SIPp's log {log}, {rule['time']}: no SIP message: {message[:60]!r}")
+            raise TelemonError(text()("sim_sip.no_message", log=log, time=rule["time"], said=repr(message[:60])))
         start, name = headers.partition("\n")[0], _NAME.search(headers)
         request = _REQUEST.match(start)
         yield Message(

@@ -9,6 +9,7 @@ from simulators.plan import Answers, Behaviour, Forwards, Hold, PlannedCall, Rej
 from simulators.site import Pattern
 from telemon.errors import TelemonError
 from telemon.records import EndedBy
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -136,7 +137,7 @@ def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))  # a pause of 0 would never end
 
 
-def _plain(text: str) -> str:
-    if not _PLAIN.fullmatch(text):
-        raise TelemonError(f"{text!r} in the plan: names, numbers and extensions here are letters, digits and _ . + -")
-    return text
+def _plain(word: str) -> str:
+    if not _PLAIN.fullmatch(word):
+        raise TelemonError(text()("sim_sip.not_plain", word=word))
+    return word

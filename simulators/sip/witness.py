@@ -13,6 +13,7 @@ from simulators.truth import CallTruth
 from telemon.errors import TelemonError
 from telemon.instants import SECOND
 from telemon.records import EndedBy, Outcome
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +46,7 @@ class Seen:
     def ended_at(self) -> Instant:
         """When the caller's call was over; TelemonError if that was not seen."""
         if self.caller.ended_at is None:
-            raise TelemonError(f"call {self.plan.name}: SIPp's log ends in the middle of it")
+            raise TelemonError(text()("sim_sip.cut_log", name=self.plan.name))
         return self.caller.ended_at
 
     @property
@@ -103,7 +104,7 @@ class Seen:
         """Return the only leg to this phone; TelemonError if there is none or more than one."""
         legs = [leg for leg in self.legs or () if leg.party == phone]
         if len(legs) != 1:
-            raise TelemonError(f"call {self.plan.name}: {len(legs)} legs to {phone}, expected one")
+            raise TelemonError(text()("sim_sip.legs", name=self.plan.name, count=len(legs), phone=phone))
         return legs[0]
 
     def _taken_at(self, leg: Dialog) -> Instant | None:

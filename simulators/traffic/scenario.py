@@ -13,6 +13,7 @@ import holidays
 from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime, field_validator, model_validator
 
 from telemon.opening import parse_hours
+from telemon.texts import text
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -201,7 +202,7 @@ class Scenario(BaseModel):
     def _with_usual_profiles(cls, value: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
         empty = [name for name, hours in value.items() if sum(hours) == 0]
         if empty:
-            raise ValueError(f"profile {empty[0]!r} has no hour above 0; give at least one")
+            raise ValueError(text()("sim_traffic.empty_profile", name=empty[0]))
         return {"office": _OFFICE, "round_the_clock": _ROUND_THE_CLOCK, **value}
 
     @field_validator("zone")
@@ -210,7 +211,7 @@ class Scenario(BaseModel):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"unknown time zone {value!r}; write one like 'Europe/Paris'") from error
+            raise ValueError(text()("sim_traffic.unknown_zone", zone=value)) from error
         return value
 
     @field_validator("holidays")
@@ -220,7 +221,7 @@ class Scenario(BaseModel):
         try:
             holidays.country_holidays(country, subdiv=region or None)
         except NotImplementedError as error:
-            raise ValueError(f"no public holidays are known of {value!r}; write one like 'FR' or 'FR-57'") from error
+            raise ValueError(text()("sim_traffic.unknown_country", country=value)) from error
         return value
 
     @model_validator(mode="after")
@@ -228,10 +229,11 @@ class Scenario(BaseModel):
         for name, service in self.services.items():
             if service.profile not in self.profiles:
                 known = ", ".join(sorted(self.profiles))
-                raise ValueError(f"services.{name}.profile {service.profile!r} is no profile; take one of {known}")
+                values = {"service": name, "profile": service.profile, "known": known}
+                raise ValueError(text()("sim_traffic.unknown_profile", **values))
         for nth, surge in enumerate(self.surges):
             if surge.service not in self.services:
-                raise ValueError(f"surges.{nth}.service {surge.service!r} is no service of [services]; add it there")
+                raise ValueError(text()("sim_traffic.surge_service", nth=nth, service=surge.service))
         return self
 
     @property

@@ -199,6 +199,19 @@ def test_every_part_that_a_plan_may_need_is_on_tape_with_the_bursts_that_move(ve
         assert len({number % bursts for number in moves}) == len(moves), (service, name, bursts)
 
 
+def test_a_round_that_the_part_before_delays_is_told_from_its_beginning():
+    """The caller is answered, and hangs up, at the very instant of the arrival: no tape is as quick."""
+    library = Library()
+    parts = [
+        Part(tape=library.part("standard", OPENING), at=0),
+        Part(tape=library.part("standard", "answered"), at=0, moved={1: 0, 2: 0}, cast={}),
+    ]
+    caller = Caller(number="0639980001", ddi="0102030405", arrives_at=1_795_000_000 * SECOND)
+    told = list(tell(caller, parts, Numbers(), members={}, extensions={}))
+    assert [event.encode(0.0).split(b"\r\n")[0] for _, event in told].count(b"Event: Newchannel") == 2
+    assert [at for at, _ in told] == sorted(at for at, _ in told)
+
+
 def test_a_version_or_part_without_tape_is_said():
     with pytest.raises(TelemonError, match=r"no tapes of Asterisk 13; there are some of 16, 22"):
         Library("13")

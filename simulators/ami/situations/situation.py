@@ -18,6 +18,7 @@ from simulators.truth import CallTruth
 from telemon.errors import TelemonError
 from telemon.instants import from_seconds, parse_stamp
 from telemon.records import EndedBy, Outcome
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,8 +60,11 @@ def load_situation(name: str, version: str = "22") -> Situation:
     """
     known = situation_names(version)
     if name not in known:
-        there = f"there are {', '.join(known)}" if known else f"versions are {', '.join(situation_versions())}"
-        raise TelemonError(f"no situation {name!r} of Asterisk {version}; {there}")
+        say = text()
+        if known:
+            raise TelemonError(say("sim_ami.no_situation", name=name, version=version, known=", ".join(known)))
+        versions = ", ".join(situation_versions())
+        raise TelemonError(say("sim_ami.no_version", name=name, version=version, known=versions))
     file = _FOLDER / version / f"{name}{_ENDING}"
     truth = json.loads(file.with_name(f"{name}.truth.json").read_text("utf-8"))
     return read_situation(gzip.decompress(file.read_bytes()), truth)

@@ -21,6 +21,7 @@ from simulators.sip.player import Played, Progress, play
 from simulators.sip.target import LOOPBACK, lab_target
 from simulators.telemon_toml import telemon_toml
 from telemon.errors import TelemonError
+from telemon.texts import text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -44,7 +45,7 @@ class Measured:
     def lag(self, share: float) -> float:
         """Return the lag that this share of the looks did not exceed; TelemonError if telemon told none."""
         if not self.lags:
-            raise TelemonError("telemon told no lag: its link to Asterisk was down the whole time")
+            raise TelemonError(text()("sim_sip.no_lag"))
         ordered = sorted(self.lags)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
@@ -88,11 +89,12 @@ async def _telemon(config: Path) -> AsyncIterator[int]:
         async with asyncio.timeout(_READY_SECONDS):
             while "connected to Asterisk" not in (said := log.read_text("utf-8")):
                 if process.returncode is not None:
-                    raise TelemonError(f"telemon ended with code {process.returncode}: {said[-1000:]}")
+                    raise TelemonError(text()("sim_sip.telemon_ended", code=process.returncode, said=said[-1000:]))
                 await asyncio.sleep(_LOOK_SECONDS)
         yield int(said.partition(f"http://{LOOPBACK}:")[2].split()[0])
     except TimeoutError as error:
-        raise TelemonError(f"telemon was not ready within {_READY_SECONDS:.0f} s: {log.read_text('utf-8')}") from error
+        values = {"seconds": round(_READY_SECONDS), "said": log.read_text("utf-8")}
+        raise TelemonError(text()("sim_sip.telemon_not_ready", **values)) from error
     finally:
         if process.returncode is None:
             process.terminate()
@@ -114,8 +116,8 @@ async def _counted(port: int, calls: int) -> dict[str, int]:
         async with asyncio.timeout(_COUNTED_SECONDS):
             while sum(counted.values()) < calls:
                 await asyncio.sleep(_LOOK_SECONDS)
-                text = await asyncio.to_thread(_metrics, port)
-                counted = {outcome: int(float(count)) for outcome, count in _CALLS.findall(text)}
+                page = await asyncio.to_thread(_metrics, port)
+                counted = {outcome: int(float(count)) for outcome, count in _CALLS.findall(page)}
     return counted
 
 
