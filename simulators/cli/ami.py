@@ -233,11 +233,11 @@ def _truth_file(path: Path | None) -> Iterator[Callable[[CallTruth], None]]:
         return
     cycle = ring_cycle("fr")
     with path.open("w", encoding="utf-8") as file:
-        yield lambda truth: _ignore(file.write(to_line(truth, cycle)))
 
+        def take(truth: CallTruth) -> None:
+            file.write(to_line(truth, cycle))
 
-def _ignore(_: int) -> None:
-    pass
+        yield take
 
 
 def _telemon_toml(options: _Options, port: int) -> str:

@@ -220,7 +220,7 @@ class Scenario(BaseModel):
         country, _, region = value.partition("-")
         try:
             holidays.country_holidays(country, subdiv=region or None)
-        except NotImplementedError as error:
+        except NotImplementedError as error:  # how the library holidays says that it does not know a place
             raise ValueError(text()("sim_traffic.unknown_country", country=value)) from error
         return value
 
