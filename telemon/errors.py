@@ -5,6 +5,8 @@
     TelemonError
     ├── ConfigError            the configuration file or its environment is wrong
     ├── CaptureError           a capture to replay cannot be read
+    ├── JournalError           the journal's folder cannot be used, or a segment is damaged
+    ├── SourceError            a file or database of Asterisk's own records cannot be read
     ├── AmiError               something between telemon and one Asterisk
     │   ├── AmiProtocolError       the bytes are no AMI, or beyond a limit
     │   ├── AmiInjectionError      an outgoing header would carry CR, LF or NUL
@@ -28,6 +30,14 @@ class ConfigError(TelemonError):
 
 class CaptureError(TelemonError):
     """A file given to ``telemon replay`` cannot be read as raw AMI bytes."""
+
+
+class JournalError(TelemonError):
+    """The journal cannot be opened or read."""
+
+
+class SourceError(TelemonError):
+    """A queue_log, CDR or CEL, given to ``telemon import``, cannot be read."""
 
 
 class AmiError(TelemonError):

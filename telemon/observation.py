@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from telemon.instants import Duration, Instant
@@ -29,43 +29,65 @@ class GapCause(StrEnum):
     LINK_REFUSED = "link_refused"
     PBX_DOWN = "pbx_down"
     PBX_FROZEN = "pbx_frozen"
+    EVENTS_DROPPED = "events_dropped"
+    CLOCK_STEPPED = "clock_stepped"
+
+
+_BY_RESTART: Final = frozenset({GapCause.LINK_CUT, GapCause.PBX_FROZEN})  # how a PBX that ends looks from outside
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One stretch of seeing or of blindness on one PBX; ``ended_at`` is None while it lasts."""
+    """One stretch of seeing or of blindness on one PBX; ``ended_at`` is None while it lasts.
+
+    ``observer`` names whose sight it is, where two daemons watch one PBX.
+    """
 
     pbx: str
     started_at: Instant
     ended_at: Instant | None
     sight: Sight
     cause: GapCause | None = None
+    observer: str = ""
 
 
 class Watch:
     """The intervals of one PBX, as they come."""
 
-    def __init__(self, pbx: str) -> None:
+    def __init__(self, pbx: str, observer: str = "") -> None:
         self.pbx = pbx
+        self.observer = observer
         self.current: Interval | None = None
-        self.gap_duration: Duration = 0  # of all gaps that are over
+        self.gap_durations: dict[GapCause, Duration] = dict.fromkeys(GapCause, 0)  # of all gaps that are over
         self._changed: list[Interval] = []
 
     def see(self, at: Instant) -> None:
         """From now on everything is seen."""
-        self._begin(Interval(self.pbx, at, None, Sight.SEEN))
+        self._begin(Interval(self.pbx, at, None, Sight.SEEN, None, self.observer))
 
     def lose(self, at: Instant, cause: GapCause) -> None:
         """From now on nothing is seen; a cause learnt later than the gap began does not begin another."""
         if self.current is None or self.current.sight is Sight.SEEN:
-            self._begin(Interval(self.pbx, at, None, Sight.GAP, cause))
+            self._begin(Interval(self.pbx, at, None, Sight.GAP, cause, self.observer))
 
-    def blind_duration(self, now: Instant) -> Duration:
-        """How long nothing was seen so far, the present gap included."""
+    def learn_of_restart(self, at: Instant) -> None:
+        """The PBX started at this instant: if that was in the present gap, the link did not fall by itself."""
         current = self.current
-        if current is None or current.sight is Sight.SEEN:
-            return self.gap_duration
-        return self.gap_duration + max(0, now - current.started_at)
+        if current is not None and current.cause in _BY_RESTART and at > current.started_at:
+            self.current = replace(current, cause=GapCause.PBX_DOWN)
+            self._changed.append(self.current)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing is seen now."""
+        return self.current is None or self.current.sight is Sight.GAP
+
+    def blind_durations(self, now: Instant) -> dict[GapCause, Duration]:
+        """How long nothing was seen so far, by cause, the present gap included."""
+        durations, current = dict(self.gap_durations), self.current
+        if current is not None and current.cause is not None:
+            durations[current.cause] += max(0, now - current.started_at)
+        return durations
 
     def take_changed(self) -> list[Interval]:
         """Return the intervals that began or ended since the last call."""
@@ -80,7 +102,7 @@ class Watch:
             at = max(previous.started_at, following.started_at)
             following = replace(following, started_at=at)
             self._changed.append(replace(previous, ended_at=at))
-            if previous.sight is Sight.GAP:
-                self.gap_duration += at - previous.started_at
+            if previous.cause is not None:
+                self.gap_durations[previous.cause] += at - previous.started_at
         self.current = following
         self._changed.append(following)

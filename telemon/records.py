@@ -80,13 +80,16 @@ class TransferResult(StrEnum):
 class Flag(StrEnum):
     """What a reader of the record must know before trusting its times."""
 
+    ALERTED_IN_GAP = "alerted_in_gap"  # it began to ring unseen, at some time before ``alerting_at``
     ANSWERED_IN_GAP = "answered_in_gap"
     ARRIVED_IN_GAP = "arrived_in_gap"
+    CLOCK_STEPPED = "clock_stepped"  # the PBX's clock was set while the call lasted
     ENDED_IN_GAP = "ended_in_gap"
     SEEN_THROUGH_GAP = "seen_through_gap"
     INTERNAL = "internal"
     MACHINE_UNHEARD = "machine_unheard"  # a mobile's voicemail took an operator's leg; the caller went on hearing rings
     NO_TIMESTAMPS = "no_timestamps"
+    WHOLE_SECONDS = "whole_seconds"  # from a record of Asterisk's own that knows no fractions
 
 
 class Provenance(StrEnum):
