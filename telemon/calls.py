@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from telemon.attempts import Attempt, Handover
 from telemon.outcomes import decide
-from telemon.records import AttemptResult, CallRecord, EndedBy, Flag, Provenance, TransferKind, TransferResult
+from telemon.records import AttemptResult, CallRecord, EndedBy, Flag, Outcome, Provenance, TransferKind, TransferResult
 
 if TYPE_CHECKING:
     from telemon.instants import Duration, Instant
@@ -88,7 +88,7 @@ class Call:
     __slots__ = (
         "alerted_by_dial_only", "alerting_at", "answered_at", "answered_by", "answered_not_before",
         "arrived_at", "attempts", "bridged_at", "call_id", "caller", "caller_hung_up", "closed", "ddi",
-        "diverted_at", "ended_at", "flags", "handovers", "hangup_cause", "hold_duration", "hold_since",
+        "diverted_at", "ended_at", "ender_unseen", "flags", "handovers", "hangup_cause", "hold_duration", "hold_since",
         "holder", "is_probe", "latest", "left_at", "leg", "machine_answered_at", "operator_ringing_at",
         "operator_up_at", "operators", "phase", "queue_status", "queued_at", "queues", "refused", "service", "site",
     )  # fmt: skip
@@ -117,6 +117,7 @@ class Call:
         self.ended_at: Instant | None = None
         self.hangup_cause: int | None = None
         self.caller_hung_up = False
+        self.ender_unseen = False  # the word of who ended it may have fallen into a gap
         self.left_at: Instant | None = None  # when the caller hung up; the channel may outlive it
         self.refused = False
         self.closed = False
@@ -348,10 +349,11 @@ class Call:
         """Return the finished call; ``short_abandon`` below which an abandoned call is a short one."""
         if self.service is None:
             raise ValueError(f"call {self.call_id} belongs to no service")
-        seen_end = self.ended_at is not None
         self._settle()
         outcome = decide(self, short_abandon)
-        ended_by = None if not seen_end else EndedBy.CALLER if self.caller_hung_up else EndedBy.SWITCHBOARD
+        if outcome is Outcome.UNKNOWN:
+            self.flags.add(Flag.ENDED_IN_GAP)
+        ender_seen = self.ended_at is not None and (self.caller_hung_up or not self.ender_unseen)
         return CallRecord(
             call_id=self.call_id,
             site=self.site,
@@ -370,7 +372,7 @@ class Call:
             diverted_at=self.diverted_at,
             ended_at=self.ended_at,
             outcome=outcome,
-            ended_by=ended_by,
+            ended_by=None if not ender_seen else EndedBy.CALLER if self.caller_hung_up else EndedBy.SWITCHBOARD,
             answered_by=self.answered_by,
             queues=tuple(self.queues),
             attempts=tuple(attempt.record() for attempt in self.attempts),

@@ -13,6 +13,7 @@ from telemon.records import Flag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
     from telemon.instants import Instant
     from telemon.tracker import Tracker
@@ -24,17 +25,23 @@ class Census:
     """Hold what the tracker believes against what Asterisk lists.
 
     ``unannounced`` counts the channels that two lists in a row showed and no event: the manager's user may not see
-    them.
+    them. ``missed`` counts the channels whose beginning or end no event told, though nothing seemed to be wrong.
     """
 
     def __init__(self, tracker: Tracker) -> None:
         self.unannounced = 0
+        self.missed = 0
         self._tracker = tracker
         self._switch = tracker.switch
         self._listed: dict[str, ami.ListedChannel] = {}
         self._listed_bridges: dict[str, ami.ListedBridge] = {}
         self._strangers: frozenset[str] = frozenset()
-        self.handlers: dict[type, Callable[[Any], None]] = {
+        self._known_strangers: frozenset[str] = frozenset()
+
+    @property
+    def handlers(self) -> dict[type, Callable[[Any], None]]:
+        """What to do with each event of a list."""
+        return {
             ami.ListedBridge: self._listed_bridge,
             ami.ListedChannel: self._listed_channel,
             ami.ChannelsListed: self._channels_listed,
@@ -66,11 +73,12 @@ class Census:
             leg.misses = 0 if leg.uniqueid in listed else leg.misses + 1
             if leg.misses >= (_MISSES_TO_FORGET if gap is None else 1):
                 self._tracker.gone_unseen(leg)
+                self.missed += gap is None
         if gap is None:
-            strangers = frozenset(listed.keys() - self._switch.legs.keys())
-            self.unannounced = len(strangers & self._strangers)
-            self._strangers = strangers
+            self._look_for_strangers(listed.keys() - self._switch.legs.keys())
             return
+        self._tracker.sighted_at = event.at
+        self._strangers = self._known_strangers = frozenset()
         for line in listed.values():
             if line.uniqueid not in self._tracker.gone:  # the list may cross with its Hangup on the wire
                 self._found(line, gap, event.at, bridges.get(line.bridge))
@@ -80,6 +88,12 @@ class Census:
                 call.flags.add(Flag.SEEN_THROUGH_GAP)
             self._tracker.look_for_answers(call.leg, event.at, not_before=max(gap, call.arrived_at))
 
+    def _look_for_strangers(self, strangers: AbstractSet[str]) -> None:
+        twice = self._strangers & strangers
+        self.unannounced = len(twice)
+        self.missed += len(twice - self._known_strangers)
+        self._strangers, self._known_strangers = frozenset(strangers), frozenset(twice)
+
     def _found(self, line: ami.ListedChannel, gap: Instant, at: Instant, bridge: ami.ListedBridge | None) -> None:
         """Bring one leg up to date with what the list says of it."""
         leg = self._switch.legs.get(line.uniqueid)
@@ -88,6 +102,15 @@ class Census:
             self._switch.add(leg)
             if line.uniqueid == line.linkedid and not leg.is_local:
                 self._found_caller(leg, line, max(gap, _second_of(line.uniqueid) or at), at)
+        call = leg.call
+        if (
+            call is not None
+            and call.alerting_at is None
+            and call.service is not None
+            and line.application in RINGING_FOR
+        ):
+            call.alert(at)
+            call.flags.add(Flag.ALERTED_IN_GAP)
         leg.state = line.state
         leg.linkedid = line.linkedid
         leg.application = line.application

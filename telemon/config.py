@@ -43,20 +43,22 @@ class PbxConfig(BaseModel):
     plain_login: bool = False
     event_filter: bool = True
     ping_seconds: Annotated[float, Field(ge=0.1, le=300)] = 10
+    clock_tolerance_seconds: Annotated[float, Field(ge=0.5, le=1e9)] = 0.5
     inbound_contexts: tuple[str, ...] = INBOUND_CONTEXTS
     machines: tuple[str, ...] = ()
 
     def resolve_secret(self) -> str:
-        """Return the secret: from its file, from ``TELEMON_SECRET_<NAME>``, or from the configuration itself.
+        """Return the secret: systemd's credential, its file, ``TELEMON_SECRET_<NAME>``, or the configuration's own.
 
         Raises:
             ConfigError: there is none, or the file cannot be read.
         """
-        if self.secret_file is not None:
+        path = self._credential() or self.secret_file
+        if path is not None:
             try:
-                return self.secret_file.read_text(encoding="utf-8").strip()
+                return path.read_text(encoding="utf-8").strip()
             except OSError as error:
-                reason, path = error.strerror, self.secret_file
+                reason = error.strerror
                 raise ConfigError(text()("config.secret_file", pbx=self.name, path=path, reason=reason)) from error
         variable = f"TELEMON_SECRET_{self.name.upper().replace('-', '_').replace('.', '_')}"
         if variable in os.environ:
@@ -64,6 +66,12 @@ class PbxConfig(BaseModel):
         if self.secret is None:
             raise ConfigError(text()("config.no_secret", pbx=self.name, variable=variable))
         return self.secret.get_secret_value()
+
+    def _credential(self) -> Path | None:
+        """Return what ``LoadCredential=<name>.secret:…`` of the unit gave us, if it did (systemd.exec(5))."""
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        path = Path(folder, f"{self.name}.secret") if folder else None
+        return path if path is not None and path.exists() else None
 
 
 class ServiceConfig(BaseModel):
@@ -94,6 +102,24 @@ class LedgerConfig(BaseModel):
     key_file: Path = Path("telemon.key")
 
 
+class JournalConfig(BaseModel):
+    """Where the raw events are kept for a while, so that a restart loses nothing."""
+
+    model_config = _STRICT
+    folder: Path | None = None  # beside the key file
+    keep_days: Annotated[float, Field(gt=0, le=400)] = 7
+    maximum_megabytes: Annotated[int, Field(ge=32)] = 1024
+    free_megabytes: Annotated[int, Field(ge=1)] = 256
+
+
+class LogConfig(BaseModel):
+    """What is logged to standard error, and how."""
+
+    model_config = _STRICT
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
 class WebConfig(BaseModel):
     """Where ``/metrics``, ``/healthz`` and ``/readyz`` are served."""
 
@@ -109,6 +135,7 @@ class Config(BaseSettings):
         extra="forbid", frozen=True, env_prefix="TELEMON_", env_nested_delimiter="__", env_ignore_empty=True
     )
     site: Name = "site"
+    observer: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,63}$")] = ""
     language: Literal["fr", "en"] | None = None
     timezone: str = "Europe/Paris"
     country: str = "fr"
@@ -119,6 +146,8 @@ class Config(BaseSettings):
     pbx: tuple[PbxConfig, ...] = (PbxConfig(),)
     service: tuple[ServiceConfig, ...] = ()
     ledger: LedgerConfig = LedgerConfig()
+    journal: JournalConfig = JournalConfig()
+    log: LogConfig = LogConfig()
     web: WebConfig = WebConfig()
 
     @classmethod
@@ -202,6 +231,11 @@ class Config(BaseSettings):
         """Return the first half of this PBX's call ids: the site, and the PBX where there are several."""
         return self.site if len(self.pbx) == 1 else f"{self.site}/{pbx.name}"
 
+    def journal_folder(self, pbx: PbxConfig) -> Path:
+        """Return where this PBX's journal lies."""
+        folder = self.journal.folder or self.ledger.key_file.parent / "journal"
+        return folder / pbx.name
+
     def _service(self, service: ServiceConfig) -> Service:
         return Service(
             name=service.name,
@@ -246,7 +280,8 @@ def _validated(data: dict[str, Any], source: str, name: str) -> Config:
         return Config(**data)
     except ValidationError as error:
         tables: dict[str, type[BaseModel]] = {
-            "": Config, "pbx": PbxConfig, "service": ServiceConfig, "ledger": LedgerConfig, "web": WebConfig
+            "": Config, "pbx": PbxConfig, "service": ServiceConfig, "ledger": LedgerConfig,
+            "journal": JournalConfig, "log": LogConfig, "web": WebConfig,
         }  # fmt: skip
         known = {table: model.model_fields for table, model in tables.items()}
         raise ConfigError("\n".join(explain(problem, source, name, known) for problem in error.errors())) from None

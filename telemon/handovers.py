@@ -24,8 +24,12 @@ class Desk:
     def __init__(self, switch: Switch, calls: dict[str, Call], numbering: Numbering) -> None:
         self._switch = switch
         self._calls = calls
-        self._numbering = numbering
-        self.handlers: dict[type, Callable[[Any], None]] = {
+        self.numbering = numbering
+
+    @property
+    def handlers(self) -> dict[type, Callable[[Any], None]]:
+        """What to do with each event that tells of a handover or a hold."""
+        return {
             ami.Hold: self._hold,
             ami.Unhold: self._unhold,
             ami.BlindTransfer: self._blind_transfer,
@@ -41,7 +45,7 @@ class Desk:
         return [leg for leg in joined if leg is not caller and self._is_operator(leg)]
 
     def _is_operator(self, leg: Leg) -> bool:
-        if leg.is_local or leg.left_cause is not None or self._numbering.is_machine(leg.interface):
+        if leg.is_local or leg.left_cause is not None or self.numbering.is_machine(leg.interface):
             return False
         return leg.call is None or not leg.call.is_outside
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 _Times = tuple["Duration | None", "Duration | None"]
 _ABANDONS: Final = frozenset({Outcome.ABANDONED, Outcome.SHORT_ABANDONED})
 
-_INEXACT: Final = frozenset({Flag.NO_TIMESTAMPS, Flag.ARRIVED_IN_GAP, Flag.ANSWERED_IN_GAP})
-_UNIQUEID_STEP: Final[Duration] = SECOND  # an arrival in a gap is known from the uniqueid, to the second
+_UNTIMED: Final = frozenset({Flag.NO_TIMESTAMPS, Flag.CLOCK_STEPPED})  # its times bound nothing
+_INEXACT: Final = _UNTIMED | {Flag.ARRIVED_IN_GAP, Flag.ANSWERED_IN_GAP, Flag.WHOLE_SECONDS}
+_STEP: Final[Duration] = SECOND  # of uniqueids, by which an arrival in a gap is known, and of Asterisk's own records
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,12 @@ def _between(call: CallRecord, start: Instant | None, end: Instant | None) -> _T
     if start is None or end is None:
         return None, None
     seen = max(0, end - start)
-    if Flag.NO_TIMESTAMPS in call.flags:
+    if not _UNTIMED.isdisjoint(call.flags):
         return 0, None
+    if Flag.ALERTED_IN_GAP in call.flags and start == call.alerting_at:
+        return seen, None
     if Flag.ARRIVED_IN_GAP in call.flags:
-        return max(0, seen - _UNIQUEID_STEP), None  # it may have rung before telemon found it
+        return max(0, seen - _STEP), None  # it may have rung before telemon found it
+    if Flag.WHOLE_SECONDS in call.flags:
+        return max(0, seen - _STEP), seen + _STEP
     return seen, seen

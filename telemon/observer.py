@@ -1,62 +1,119 @@
-"""One PBX under observation: messages in, finished calls out. The same for a live link and for a replay."""
+"""One PBX under observation: messages in, finished calls out. The same for a live link, a journal and a replay."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any, Final
 
 from telemon.ami import events as ami
 from telemon.ami.decoder import Decoder
+from telemon.instants import SECOND
 from telemon.observation import GapCause, Watch
 from telemon.operators import Board
+from telemon.records import Flag
+from telemon.timekeeping import Timekeeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from telemon.ami.wire import Message
-    from telemon.instants import Instant
+    from telemon.instants import Duration, Instant
     from telemon.records import CallRecord
+    from telemon.timekeeping import Step
     from telemon.tracker import Tracker
 
 _MEMBER_EVENTS = frozenset({
     ami.MemberState, ami.MemberRemoved, ami.ListedMember, ami.MembersListed, ami.ListedQueue, ami.DeviceState,
 })  # fmt: skip
 _NOTEWORTHY = frozenset({ami.FullyBooted, ami.Shutdown, ami.Reloaded})
+_LISTS_TO_NOTICE: Final = 2  # before the one that proves it (``telemon.census``)
 
 
 class Observer:
     """Decode, track and keep account of what was seen.
 
     ``seen`` counts the events used by type, ``decoder`` those without time or with forged headers, ``failures`` those
-    on which telemon itself stumbled, ``last_failure`` saying how.
+    on which telemon itself stumbled, ``last_failure`` saying how. ``steps`` counts how often the PBX's clock was set.
+
+    Args:
+        clock_tolerance: see ``telemon.timekeeping.Timekeeper``.
+        name: of this daemon, where two watch one PBX.
     """
 
-    def __init__(self, pbx: str, tracker: Tracker, devices: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        pbx: str,
+        tracker: Tracker,
+        devices: tuple[str, ...] = (),
+        *,
+        clock_tolerance: Duration | None = None,
+        name: str = "",
+    ) -> None:
         self.pbx = pbx
         self.tracker = tracker
         self.decoder = Decoder()
         self.board = Board(devices)
-        self.watch = Watch(pbx)
+        self.watch = Watch(pbx, name)
+        self.timekeeper = Timekeeper(clock_tolerance)
         self.seen: dict[type, int] = defaultdict(int)
         self.noted: list[Any] = []  # what the link itself must act on
         self.failures = 0
         self.last_failure: Exception | None = None
+        self.steps = 0
+        self.reached: Instant | None = None  # the PBX's time, as far as anything was heard of it
+        self._sighted_at: Instant | None = None  # while the PBX's clock repeats a time: when that will be over
+        self._listed_at: deque[Instant] = deque(maxlen=_LISTS_TO_NOTICE)
+        self._missed = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: everything but the last failure, which may refer to anything."""
+        return {**self.__dict__, "last_failure": None}
 
     def take(self, messages: Iterable[Message], received_at: Instant) -> list[CallRecord]:
-        """Take events as they arrived; responses and banners pass by. Returns the calls that are over."""
+        """Take events as they arrived; responses and banners pass by. Returns the calls that are over.
+
+        ``received_at`` is of a clock that nobody sets.
+        """
         finished: list[CallRecord] = []
-        decode = self.decoder.decode
+        decoder, decode = self.decoder, self.decoder.decode
+        least, greatest = self.timekeeper.believable(received_at)
         for message in messages:
             if message.kind != "event":
                 continue
             try:
                 event = decode(message, received_at)
                 if event is not None:
+                    clock = decoder.clock
+                    if clock is not None and not least <= clock <= greatest:
+                        self._hear(clock, received_at)  # first: the calls that this event ends are to be flagged
+                        least, greatest = self.timekeeper.believable(received_at)
                     finished += self._use(event, received_at)
             except Exception as error:  # noqa: BLE001 - our own mistake with one event must not blind us to the next
                 self.failures += 1
                 self.last_failure = error
+        if self.decoder.clock is not None:
+            self._hear(self.decoder.clock, received_at)
+        self.reached = max(self.reached or 0, self.now(received_at))
         return finished
+
+    def keep_time(self, clock: Instant, received_at: Instant) -> None:
+        """Take Asterisk's own time as it told it just now; a list that follows carries none."""
+        if self.decoder.stamped:
+            self.decoder.clock = clock
+            self._hear(clock, received_at)
+            self.timekeeper.renew(clock, received_at)
+        self.reached = max(self.reached or 0, self.now(received_at))
+
+    def reconfigure(self, fresh: Observer) -> None:
+        """Go on under the configuration of a fresh observer of the same PBX."""
+        self.tracker.reconfigure(fresh.tracker.numbering, fresh.tracker.short_abandon)
+        self.board.patterns = fresh.board.patterns
+        self.watch.observer = fresh.watch.observer
+        self.timekeeper.tolerance = fresh.timekeeper.tolerance
+
+    def forget_failures(self) -> None:
+        """Begin the count of failures anew: those of a journal lived through again were told before."""
+        self.failures, self.last_failure = 0, None
 
     @property
     def events(self) -> int:
@@ -73,10 +130,13 @@ class Observer:
             self.tracker.stamped = self.decoder.stamped
         elif kind in _NOTEWORTHY:
             self.noted.append(event)
+            if kind is ami.FullyBooted:
+                booted_at = received_at - (self.timekeeper.behind or 0) - event.uptime_seconds * SECOND
+                self.watch.learn_of_restart(booted_at)
             return []
         finished = self.tracker.feed(event)
         if kind is ami.ChannelsListed:
-            self.watch.see(self.now(received_at))
+            self._stock_taken(self.now(received_at))
         return finished
 
     def lose(self, at: Instant, cause: GapCause) -> None:
@@ -84,7 +144,37 @@ class Observer:
         self.tracker.lose_link(at)
         self.board.clear()
         self.watch.lose(at, cause)
+        self._listed_at.clear()
+        if cause is GapCause.CLOCK_STEPPED:
+            self.tracker.flag_open_calls(Flag.CLOCK_STEPPED)
 
     def now(self, received_at: Instant) -> Instant:
         """Return Asterisk's own time where it gives one."""
         return self.decoder.clock or received_at
+
+    def _stock_taken(self, at: Instant) -> None:
+        """A list of channels is complete: what it shows to have been missed was missed since the last one but one."""
+        missed, self._missed = self.tracker.census.missed - self._missed, self.tracker.census.missed
+        if missed and self._listed_at:
+            self.watch.lose(self._listed_at[0], GapCause.EVENTS_DROPPED)
+            self.watch.see(self._listed_at[-1])
+        self._listed_at.append(at)
+        if self._sighted_at is None:
+            self.watch.see(at)
+
+    def _hear(self, clock: Instant, received_at: Instant) -> None:
+        step = self.timekeeper.hear(clock, received_at)
+        if step is not None:
+            self._stepped(step)
+        if self._sighted_at is not None and clock >= self._sighted_at:
+            self.watch.see(self._sighted_at)
+            self._sighted_at = None
+
+    def _stepped(self, step: Step) -> None:
+        """The PBX's clock was set: the time between is a gap, though events went on, for no instant in it is sure."""
+        self.steps += 1
+        self.tracker.flag_open_calls(Flag.CLOCK_STEPPED)
+        if self.watch.is_blind:
+            return
+        self.watch.lose(min(step), GapCause.CLOCK_STEPPED)
+        self._sighted_at = max(step)

@@ -68,7 +68,19 @@ class Board:
         self._members: dict[tuple[str, str], Member] = {}
         self._listed: dict[tuple[str, str], Member] = {}
         self.queues: set[str] = set()
-        self._handlers: dict[type, Callable[[Any], None]] = {
+        self._handlers = self._table()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: everything but the table, which is code."""
+        return {name: value for name, value in self.__dict__.items() if name != "_handlers"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept."""
+        self.__dict__.update(state)
+        self._handlers = self._table()
+
+    def _table(self) -> dict[type, Callable[[Any], None]]:
+        return {
             ami.MemberState: self._member_state,
             ami.MemberRemoved: self._member_removed,
             ami.ListedMember: self._listed_member,

@@ -21,7 +21,7 @@ def decide(call: Call, short_abandon: Duration) -> Outcome:
     """Return the outcome of a call that is over; below ``short_abandon`` of ringing, an abandon is a short one."""
     if call.answered_at is not None:
         return Outcome.ANSWERED
-    if call.ended_at is None:
+    if call.ended_at is None or (call.ender_unseen and not call.caller_hung_up):
         return Outcome.UNKNOWN
     if call.alerting_at is None:
         return Outcome.IVR_ONLY if call.caller_hung_up else _ended_before_alerting(call)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DEFAULT_SHORT_ABANDON: Final = 5 * SECOND
 
 _UNALLOCATED: Final = 1  # Q.850: the number dialled does not exist
+_REQUEST_LEADS: Final = SECOND  # by how much a HangupRequest may come before its Hangup, at most, and have been missed
+_FOUND: Final = frozenset({Flag.ARRIVED_IN_GAP, Flag.SEEN_THROUGH_GAP})  # by the list after a gap
 _GONE_REMEMBERED: Final = 4096  # a uniqueid is never used again, but a list may still show one that just hung up
 
 
@@ -56,14 +58,27 @@ class Tracker:
         self.switch = Switch()
         self.stamped = True  # set to False while events come without Asterisk's own time
         self.blind_since: Instant | None = 0  # nothing was watched before the first snapshot
+        self.sighted_at: Instant | None = None  # when the last gap ended
         self._desk = Desk(self.switch, self.calls, self.numbering)
-        self._short_abandon = short_abandon
+        self.short_abandon = short_abandon
         self._provenance = provenance
         self._orphans: dict[str, list[Leg]] = {}  # legs dialled by a Local half that nobody is known to dial yet
         self.gone: OrderedDict[str, None] = OrderedDict()  # the last legs forgotten, oldest first
         self.census = Census(self)
         self._finished: list[CallRecord] = []
-        self._handlers: dict[type, Callable[[Any], None]] = {
+        self._handlers = self._table()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: everything but the table, which is code."""
+        return {name: value for name, value in self.__dict__.items() if name != "_handlers"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept."""
+        self.__dict__.update(state)
+        self._handlers = self._table()
+
+    def _table(self) -> dict[type, Callable[[Any], None]]:
+        return {
             ami.NewChannel: self._new_channel,
             ami.NewState: self._new_state,
             ami.NewExten: self._new_exten,
@@ -105,6 +120,20 @@ class Tracker:
             self._finish(call)
         return self._take_finished()
 
+    def reconfigure(self, numbering: Numbering, short_abandon: Duration) -> None:
+        """Go on under another configuration; a call of a service that is no longer configured keeps the old one."""
+        self.numbering = self._desk.numbering = numbering
+        self.short_abandon = short_abandon
+        services = {service.name: service for service in numbering.services}
+        for call in self.calls.values():
+            if call.service is not None:
+                call.service = services.get(call.service.name, call.service)
+
+    def flag_open_calls(self, flag: Flag) -> None:
+        """Mark every call under way."""
+        for call in self.calls.values():
+            call.flags.add(flag)
+
     def open_calls(self) -> Iterable[Call]:
         """Return the calls under way that belong to a service."""
         return (call for call in self.calls.values() if call.service is not None)
@@ -118,7 +147,7 @@ class Tracker:
         call.leg.call = None
         if call.service is None or self._is_unallocated(call):
             return
-        self._finished.append(call.record(self._short_abandon, self._provenance))
+        self._finished.append(call.record(self.short_abandon, self._provenance))
 
     @staticmethod
     def _is_unallocated(call: Call) -> bool:
@@ -229,12 +258,18 @@ class Tracker:
             if attempt.ended_at is None and not attempt.lost:
                 attempt.ended_at = event.at
         if leg.call is not None:
+            leg.call.ender_unseen = self._request_missed(leg.call, event.at)
             leg.call.end(event.at, event.cause)
             self._finish(leg.call)
         else:
             for call in self._desk.callers_with(leg):
                 call.resume(event.at, leg.uniqueid)
         self._forget(leg)
+
+    def _request_missed(self, call: Call, at: Instant) -> bool:
+        """Whether the word that the caller hung up may lie in the gap that ended just before the hang-up itself."""
+        found = not _FOUND.isdisjoint(call.flags)
+        return found and self.sighted_at is not None and abs(at - self.sighted_at) < _REQUEST_LEADS
 
     def _forget(self, leg: Leg) -> None:
         self._orphans.pop(leg.uniqueid, None)
@@ -312,7 +347,7 @@ class Tracker:
 
     def _agent_connect(self, event: ami.AgentConnect | ami.AgentComplete) -> None:
         call = self.calls.get(event.uniqueid)
-        if call is not None:
+        if call is not None and event.queue in ("", *call.queues[-1:]):  # of a queue joined unseen, no join is known
             call.queue_held(event.hold_seconds * SECOND)
 
     # -- bridges

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from telemon.ami.wire import Message
     from telemon.instants import Instant
 
-_NUMBERS: Final = frozenset({"ChannelState", "Cause", "HoldTime", "TalkTime", "Status"})
+_NUMBERS: Final = frozenset({"ChannelState", "Cause", "HoldTime", "TalkTime", "Status", "Uptime"})
 _MAX_DIGITS: Final = 9  # no state, cause or number of seconds is longer; a forged one may be
 # Where a caller's own words can stand; everything else is Asterisk's or its administrator's.
 _FROM_OUTSIDE: Final = frozenset({"CallerIDNum", "Channel", "DestChannel", "Exten", "Extension", "RetrieverChannel"})
@@ -71,6 +71,12 @@ def _form(make: type[tuple[Any, ...]], headers: tuple[str, ...]) -> _Form:
 
 
 _FORMS: Final = {name: _form(make, headers) for name, (make, headers) in SPECS.items()}
+
+
+def _nothing_learnt() -> dict[str, tuple[_Form, list[_Shape]]]:
+    return {name: (form, []) for name, form in _FORMS.items()}
+
+
 _new: Final = tuple.__new__  # what the NamedTuples' own constructors do, without their detour
 
 
@@ -87,7 +93,16 @@ class Decoder:
         self.ambiguous = 0
         self.clock: Instant | None = None  # the newest Timestamp seen
         self.stamped = True  # whether the last event that should carry a Timestamp did
-        self._known: dict[str, tuple[_Form, list[_Shape]]] = {name: (form, []) for name, form in _FORMS.items()}
+        self._known = _nothing_learnt()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: everything but the shapes, which are soon learnt again."""
+        return {name: value for name, value in self.__dict__.items() if name != "_known"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept."""
+        self.__dict__.update(state)
+        self._known = _nothing_learnt()
 
     def decode(self, message: Message, received_at: Instant) -> Any:
         """Return the event, or None for one that telemon does not use.

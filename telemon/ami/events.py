@@ -133,6 +133,7 @@ class AgentConnect(NamedTuple):
     at: Instant
     uniqueid: str
     hold_seconds: int
+    queue: str = ""
 
 
 class AgentComplete(NamedTuple):
@@ -142,6 +143,7 @@ class AgentComplete(NamedTuple):
     uniqueid: str
     hold_seconds: int
     talk_seconds: int
+    queue: str = ""
 
 
 class Hold(NamedTuple):
@@ -238,9 +240,10 @@ class DeviceState(NamedTuple):
 
 
 class FullyBooted(NamedTuple):
-    """Asterisk will now answer every action."""
+    """Asterisk will now answer every action; it started so many seconds ago."""
 
     at: Instant
+    uptime_seconds: int
 
 
 class ClockSeen(NamedTuple):
@@ -337,8 +340,8 @@ SPECS: Final[dict[str, tuple[type[tuple[Any, ...]], tuple[str, ...]]]] = {
     "BridgeLeave": (BridgeLeave, ("BridgeUniqueid", "Uniqueid")),
     "QueueCallerJoin": (QueueJoin, ("Uniqueid", "Queue")),
     "VarSet": (QueueStatus, ("Uniqueid", "Value")),
-    "AgentConnect": (AgentConnect, ("Uniqueid", "HoldTime")),
-    "AgentComplete": (AgentComplete, ("Uniqueid", "HoldTime", "TalkTime")),
+    "AgentConnect": (AgentConnect, ("Uniqueid", "HoldTime", "Queue")),
+    "AgentComplete": (AgentComplete, ("Uniqueid", "HoldTime", "TalkTime", "Queue")),
     "Hold": (Hold, ("Uniqueid",)),
     "Unhold": (Unhold, ("Uniqueid",)),
     "BlindTransfer": (BlindTransfer, ("Result", "TransfererUniqueid", "TransfereeUniqueid", "Extension")),
@@ -362,7 +365,7 @@ SPECS: Final[dict[str, tuple[type[tuple[Any, ...]], tuple[str, ...]]]] = {
     "QueueMemberStatus": (MemberState, _MEMBER),
     "QueueMemberRemoved": (MemberRemoved, ("Queue", "Interface")),
     "DeviceStateChange": (DeviceState, ("Device", "State")),
-    "FullyBooted": (FullyBooted, ()),
+    "FullyBooted": (FullyBooted, ("Uptime",)),
     "SuccessfulAuth": (ClockSeen, ()),
     "Shutdown": (Shutdown, ()),
     "Reload": (Reloaded, ("Module",)),

@@ -17,9 +17,11 @@ from telemon.errors import (
     AmiPermissionError,
     AmiSilenceError,
 )
-from telemon.instants import from_seconds, parse_stamp
+from telemon.instants import from_seconds, parse_stamp, to_seconds
+from telemon.journal.entries import Clocked, Heard, Lost
 from telemon.observation import GapCause
 from telemon.texts import text
+from telemon.timekeeping import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from telemon.ami.session import Session
     from telemon.ami.wire import Message
     from telemon.instants import Duration, Instant
+    from telemon.journal.entries import Entry
     from telemon.observer import Observer
     from telemon.records import CallRecord
 
@@ -44,11 +47,28 @@ def wall_clock() -> Instant:
     return time.time_ns() // 1000
 
 
+class SteadyClock:
+    """The time of day of when it was made, and the time elapsed since: nobody sets it."""
+
+    def __init__(self) -> None:
+        self._began = time.time_ns() - time.monotonic_ns()
+
+    def now(self) -> Instant:
+        """Return the time."""
+        return (time.monotonic_ns() + self._began) // 1000
+
+    def catch_up(self) -> Duration:
+        """Follow this machine's clock where it was set since; return by how much."""
+        before, self._began = self._began, time.time_ns() - time.monotonic_ns()
+        return (self._began - before) // 1000
+
+
 class Link:
     """Keep one observer fed. ``run`` ends only by cancellation.
 
     ``connected`` is true from the login to the fall; ``lag`` is how long ago Asterisk formatted the newest events when
-    they were used; ``problem`` is the last thing an operator should change, if any.
+    they were used; ``problem`` is the last thing an operator should change, if any. Whatever the observer is given,
+    ``keep`` is given first.
     """
 
     def __init__(
@@ -57,11 +77,13 @@ class Link:
         observer: Observer,
         on_finished: Callable[[list[CallRecord]], None],
         *,
+        keep: Callable[[Entry], object] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.peer = peer
         self.observer = observer
-        self._wanted = WANTED | DEVICE_EVENTS if observer.board.patterns else WANTED
+        self._keep = keep or (lambda _: None)
+        self._clock = SteadyClock()
         self.connected = False
         self.connects = 0
         self.lag: Duration = 0
@@ -74,18 +96,25 @@ class Link:
         self._was_stamped = True
         self._ambiguous = 0
         self._failures = 0
+        self._steps = 0
         self._went_down = False
         self._silent: Duration = 0
-        self._blind_since: Instant | None = None  # until the first list: since telemon began
+        self._blind_since: Instant | None = None  # until the first login: since telemon began
+        self._blind_cause = GapCause.TELEMON_STOPPED
 
     @property
     def now(self) -> Instant:
-        """Asterisk's present time: ours, by as much as the two were apart when it last told its own."""
-        return wall_clock() - self._behind
+        """Asterisk's present time: ours, by as much as the two are apart."""
+        behind = self.observer.timekeeper.behind
+        return self._clock.now() - (self._behind if behind is None else behind)
+
+    @property
+    def _wanted(self) -> frozenset[bytes]:
+        return WANTED | DEVICE_EVENTS if self.observer.board.patterns else WANTED
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
-        self._blind_since = wall_clock()
+        self._blind_since = self._clock.now()
         retry = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -154,7 +183,8 @@ class Link:
         settings = await ask(session, self.peer, "CoreSettings")
         self.version = settings.get("AsteriskVersion")
         if self._blind_since is not None:
-            self.observer.lose(self._blind_since, GapCause.TELEMON_STOPPED)
+            await self._ping(session, peer.connect_seconds)  # what time was it there when telemon began?
+            self.lose(self._blind_since - self._behind, self._blind_cause)
             self._blind_since = None
         await self.take_stock(session)
         self.connected = True
@@ -199,18 +229,18 @@ class Link:
         self._keep_time(parse_stamp(pong.get("Timestamp")))
 
     def _keep_time(self, clock: Instant | None) -> None:
-        if not self.observer.decoder.stamped:
-            self._behind = 0  # where events have no time of their own, ours is the only clock
-        elif clock is not None:
-            self.observer.decoder.clock = clock
-            self._behind = wall_clock() - clock
+        received_at = self._clock.now()
+        clock = clock if self.observer.decoder.stamped and clock is not None else received_at
+        self._behind = received_at - clock  # where events have no time of their own, ours is the only clock
+        self._keep(Clocked(received_at, clock))
+        self.observer.keep_time(clock, received_at)
 
     # -- being in
 
     async def _watch(self, session: Session) -> None:
         """Ping, and list the channels now and then, until the connection falls or falls silent."""
-        seconds = self.peer.ping_seconds
         for turn in range(1, 1 << 62):
+            seconds = self.peer.ping_seconds
             await asyncio.wait({session.closed}, timeout=seconds)
             if session.closed.done():
                 session.closed.result()
@@ -219,6 +249,8 @@ class Link:
                 if turn % SWEEP_PINGS == 0:
                     await ask(session, self.peer, "CoreShowChannels")
                     self._notice_missing_class()
+                if not self.observer.decoder.stamped:
+                    await self._follow_our_clock(session)
             except TimeoutError:
                 silent = asyncio.get_running_loop().time() - session.heard_at
                 if silent < seconds:
@@ -226,10 +258,22 @@ class Link:
                 self._silent = from_seconds(silent)
                 raise AmiSilenceError(text()("ami.silence", pbx=self.peer.name, seconds=2 * seconds)) from None
 
+    async def _follow_our_clock(self, session: Session) -> None:
+        """Where our clock times the events, its being set is a gap as well."""
+        before = self._clock.now()
+        moved = self._clock.catch_up()
+        if abs(moved) > STEP:
+            log.warning(text()("ami.our_clock", pbx=self.peer.name, seconds=to_seconds(moved)))
+            self.lose(min(before, before + moved), GapCause.CLOCK_STEPPED)
+            await self.take_stock(session)
+
     def _take(self, messages: list[Message]) -> None:
         """Use the events of one chunk. Called by the session, in the event loop."""
-        received_at = wall_clock()
+        received_at = self._clock.now()
         observer = self.observer
+        events = [message.raw for message in messages if message.kind == "event"]
+        if events:
+            self._keep(Heard(received_at, b"\r\n\r\n".join([*events, b""])))
         finished = observer.take(messages, received_at)
         if observer.noted:
             self._act_on_noted()
@@ -240,6 +284,7 @@ class Link:
             self._on_finished(finished)
         if (
             observer.decoder.stamped != self._was_stamped
+            or observer.steps != self._steps
             or observer.decoder.ambiguous != self._ambiguous
             or observer.failures != self._failures
         ):
@@ -268,10 +313,13 @@ class Link:
         if decoder.ambiguous != self._ambiguous:
             self._ambiguous = decoder.ambiguous
             log.warning(text()("ami.ambiguous", pbx=pbx, count=decoder.ambiguous))
+        if self.observer.steps != self._steps:
+            self._steps = self.observer.steps
+            log.warning(text()("ami.clock_stepped", pbx=pbx))
         if self.observer.failures != self._failures:
             self._failures = self.observer.failures
             failure = self.observer.last_failure
-            log.error(text()("ami.bug", pbx=pbx, error=repr(failure)), exc_info=failure)
+            log.error(text()("ami.bug", pbx=pbx, error=type(failure).__name__), exc_info=failure)  # not what it says
 
     def _notice_missing_class(self) -> None:
         if self.observer.tracker.census.unannounced:
@@ -288,13 +336,19 @@ class Link:
 
     def _fallen(self, error: AmiError) -> None:
         """Open the gap where the last byte was heard, not where its absence was noticed."""
+        if self._blind_since is not None:
+            self._blind_cause = self._cause(error)  # the gap is told once it is known what time it is there
+            return
         now = self.now
-        if not self.connected and self._blind_since is not None:
-            now = self._blind_since
-        elif isinstance(error, AmiSilenceError):
+        if isinstance(error, AmiSilenceError):
             now -= self._silent
         self.connected = False
-        self.observer.lose(now, self._cause(error))
+        self.lose(now, self._cause(error))
+
+    def lose(self, at: Instant, cause: GapCause) -> None:
+        """Nothing is seen from now on."""
+        self._keep(Lost(at, cause))
+        self.observer.lose(at, cause)
 
     def _cause(self, error: AmiError) -> GapCause:
         if isinstance(error, AmiSilenceError):

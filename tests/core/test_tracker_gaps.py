@@ -2,8 +2,13 @@
 
 import pytest
 
+from telemon.ami import events as ami
+from telemon.judgement import judge
 from telemon.records import EndedBy, Flag, Outcome
+from telemon.rulesets import load_rulesets
 from tests.core.scene import Scene, seconds, since_start
+
+RULES = load_rulesets()["qualipref"][-1]
 
 
 def test_a_hang_up_that_never_came_is_made_up_for_by_the_second_list_without_the_channel():
@@ -62,3 +67,49 @@ def test_a_restarted_asterisk_may_use_its_channel_names_again():
     again = scene.records[1]
     assert (again.outcome, again.answered_by, seconds(again.ring_duration)) == (Outcome.ANSWERED, "PJSIP/op1", 3)
     assert not scene.tracker.switch.legs
+
+
+@pytest.mark.parametrize(("after", "outcome"), [(0.2, Outcome.UNKNOWN), (2, Outcome.UNANSWERED)])
+def test_a_hang_up_right_after_a_gap_does_not_tell_who_ended_the_call(after, outcome):
+    scene = Scene()
+    caller = scene.caller()
+    scene.joins(caller)
+    scene.dials(caller, "op1", "PJSIP/op1")
+    scene.tracker.lose_link(scene.at(10).now)
+    scene.at(20).listed(caller, "PJSIP/trunk", state=4, application="Queue")
+    scene.list_ends()
+    scene.at(20 + after).ends(caller)
+    record = scene.only()
+    assert record.outcome is outcome
+    assert (Flag.ENDED_IN_GAP in record.flags) == (record.ended_by is None) == (outcome is Outcome.UNKNOWN)
+
+
+def test_a_known_caller_who_began_to_ring_in_a_gap_has_rung_for_at_least_as_long_as_was_seen():
+    scene = Scene()
+    caller = scene.caller()
+    scene.at(2).runs(caller, "Playback")
+    scene.tracker.lose_link(scene.at(5).now)
+    scene.at(20).listed(caller, "PJSIP/trunk", state=4, application="Queue")
+    scene.list_ends()
+    scene.at(27).hangs_up(caller)
+    record = scene.only()
+    assert (record.outcome, seconds(record.ring_duration)) == (Outcome.ABANDONED, pytest.approx(7, abs=0.1))
+    assert Flag.ALERTED_IN_GAP in record.flags
+    judgement = judge(record, RULES)
+    assert (judgement.at_least, judgement.at_most) == (record.ring_duration, None)
+
+
+def test_the_hold_time_of_another_queue_does_not_date_an_answer_in_a_gap():
+    scene = Scene()
+    caller = scene.caller()
+    scene.joins(caller, "first")
+    scene.dials(caller, "op1", "PJSIP/op1")
+    scene.tracker.lose_link(scene.at(10).now)
+    scene.at(30).listed(caller, "PJSIP/trunk", application="Queue", bridge="b1")
+    scene.listed("op1", "PJSIP/op1", application="AppQueue", bridge="b1")
+    scene.list_ends()
+    scene.tell(ami.AgentComplete, uniqueid=caller, hold_seconds=3, talk_seconds=5, queue="second")
+    scene.at(40).hangs_up(caller)
+    (record,) = scene.records
+    assert since_start(record.answered_at) == pytest.approx(30, abs=0.1)
+    assert Flag.ANSWERED_IN_GAP in record.flags
