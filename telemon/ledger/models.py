@@ -7,7 +7,7 @@ number inside ``operator``, ``answered_by`` and ``to`` (see ``telemon.privacy``)
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Index, Text
+from sqlalchemy import JSON, BigInteger, Index, SmallInteger, Text, text
 from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
@@ -87,6 +87,7 @@ class Call(SQLModel, table=True):
     is_probe: bool
     flags: list[str] = Field(sa_type=JsonList)
     provenance: str
+    completeness: int = Field(sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"})
 
 
 class RingAttempt(SQLModel, table=True):
@@ -124,10 +125,65 @@ class Observation(SQLModel, table=True):
     __tablename__ = "observations"
 
     pbx: str = Field(primary_key=True)
+    observer: str = Field(primary_key=True, sa_column_kwargs={"server_default": text("''")})
     started_at: datetime = Field(sa_type=UtcDateTime, primary_key=True)
     ended_at: datetime | None = Field(sa_type=UtcDateTime)
     state: str
     cause: str | None
+
+
+class StaleHour(SQLModel, table=True):
+    """One hour of one site whose calls changed since its roll-ups were built; ``generation`` counts the changes.
+
+    ``hour`` is the number of whole hours in UTC from the epoch to the calls' arrival.
+    """
+
+    __tablename__ = "stale_hours"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    site: str = Field(primary_key=True)
+    hour: int = Field(sa_type=BigInteger, primary_key=True)
+    generation: int = Field(sa_type=BigInteger)
+
+
+class RollUp(SQLModel, table=True):
+    """The figures of one service in one hour, day, month or year under one rule set; ``body`` is JSON."""
+
+    __tablename__ = "roll_ups"
+    __table_args__ = {"sqlite_with_rowid": False}  # the days of a year, of all services, lie side by side
+
+    site: str = Field(primary_key=True)
+    rules: str = Field(primary_key=True)
+    span: str = Field(primary_key=True)
+    start: datetime = Field(sa_type=UtcDateTime, primary_key=True)
+    service: str = Field(primary_key=True)
+    body: str = Field(sa_type=Text)
+
+
+class RollUpSet(SQLModel, table=True):
+    """The rule sets that a site has roll-ups for, and how far they reach."""
+
+    __tablename__ = "roll_up_sets"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    site: str = Field(primary_key=True)
+    rules: str = Field(primary_key=True)
+    label: str
+    built_until: datetime | None = Field(sa_type=UtcDateTime)
+    complete: bool
+
+
+class SourceCall(SQLModel, table=True):
+    """One call as one of Asterisk's own records tells it, or as telemon saw it before a repair; ``body`` is JSON."""
+
+    __tablename__ = "source_calls"
+    __table_args__ = (Index("ix_source_calls_arrived_at", "arrived_at"),)
+
+    call_id: str = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    pbx: str
+    arrived_at: datetime = Field(sa_type=UtcDateTime)
+    body: str = Field(sa_type=Text)
 
 
 TABLES = SQLModel.metadata.tables

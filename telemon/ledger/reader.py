@@ -66,13 +66,13 @@ def read_calls(
         query = query.where(_calls.outcome == outcome.value)
     keys = (_calls.arrived_at, _calls.call_id)
     query = query.order_by(*(key.desc() if newest_first else key for key in keys)).limit(limit)
-    with _snapshot(engine) as connection:
+    with snapshot(engine) as connection:
         for rows in connection.execute(query, execution_options={"yield_per": _CHUNK}).mappings().partitions():
             yield from _calls_of(connection, rows)
 
 
 def read_observations(engine: Engine, pbx: str, start: Instant, end: Instant) -> Iterator[Interval]:
-    """Yield the intervals of one PBX that have a part between ``start`` and ``end``, in order.
+    """Yield the intervals of one PBX, of all its observers, that have a part between ``start`` and ``end``, in order.
 
     Raises:
         LedgerError: the database cannot be read.
@@ -81,9 +81,9 @@ def read_observations(engine: Engine, pbx: str, start: Instant, end: Instant) ->
         select(TABLES["observations"])
         .where(_observations.pbx == pbx, _observations.started_at < to_datetime(end))
         .where(or_(_observations.ended_at.is_(None), _observations.ended_at > to_datetime(start)))
-        .order_by(_observations.started_at)
+        .order_by(_observations.started_at, _observations.observer)
     )
-    with _snapshot(engine) as connection:
+    with snapshot(engine) as connection:
         for row in connection.execute(query, execution_options={"yield_per": _CHUNK}).mappings():
             yield Interval(
                 pbx=row["pbx"],
@@ -91,6 +91,7 @@ def read_observations(engine: Engine, pbx: str, start: Instant, end: Instant) ->
                 ended_at=_instant(row["ended_at"]),
                 sight=Sight(row["state"]),
                 cause=None if row["cause"] is None else GapCause(row["cause"]),
+                observer=row["observer"],
             )
 
 
@@ -109,12 +110,12 @@ def totals(engine: Engine, sites: Collection[str]) -> dict[tuple[str, Outcome], 
         )
         .group_by(_calls.service, _calls.outcome)
     )
-    with _snapshot(engine) as connection:
+    with snapshot(engine) as connection:
         return {(service, Outcome(outcome)): count for service, outcome, count in connection.execute(query)}
 
 
 @contextmanager
-def _snapshot(engine: Engine) -> Iterator[Connection]:
+def snapshot(engine: Engine) -> Iterator[Connection]:
     """Open a connection on which all queries see the same moment; the database's errors become LedgerError."""
     try:
         with engine.connect() as connection:

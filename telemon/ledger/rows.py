@@ -11,30 +11,42 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from telemon.cadences import rings_if_any
+from telemon.completeness import completeness
 from telemon.instants import SECOND, to_iso
 from telemon.observation import Interval
 from telemon.privacy import pseudonym, without_numbers
-from telemon.records import CallRecord
+from telemon.records import CallRecord, Flag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from telemon.instants import Duration, Instant
 
 Row = tuple[object, ...]
 Item = CallRecord | Interval
 
+_OF_GAPS = frozenset({
+    Flag.ALERTED_IN_GAP, Flag.ANSWERED_IN_GAP, Flag.ARRIVED_IN_GAP, Flag.ENDED_IN_GAP, Flag.SEEN_THROUGH_GAP,
+})  # fmt: skip
 _OPERATORS = 4096  # distinct interfaces whose pseudonymised form is remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What one batch writes: each call and each observation once, the latest version of it."""
+    """What one batch writes: each call once, what says most of it, and each observation once, the latest of it."""
 
     calls: list[Row]
     attempts: list[Row]
     transfers: list[Row]
     observations: list[Row]
+
+    def without_calls(self, call_ids: Collection[str]) -> Rows:
+        """Return all but the rows of some calls."""
+        if not call_ids:
+            return self
+        left = ([row for row in rows if row[0] not in call_ids] for rows in (self.calls, self.attempts, self.transfers))
+        calls, attempts, transfers = left
+        return Rows(calls=calls, attempts=attempts, transfers=transfers, observations=self.observations)
 
 
 class RowMaker:
@@ -52,12 +64,15 @@ class RowMaker:
             OverflowError, TypeError, ValueError: a record holds what no row can.
         """
         calls: dict[str, CallRecord] = {}
-        observations: dict[tuple[str, Instant], Row] = {}
+        observations: dict[tuple[str, str, Instant], Row] = {}
         for item in items:
-            if isinstance(item, Interval):
-                observations[item.pbx, item.started_at] = _observation_row(item)
-            else:
-                calls[clean(item.call_id)] = item
+            if isinstance(item, CallRecord):
+                call_id = clean(item.call_id)
+                before = calls.get(call_id)
+                if before is None or _fullness(item) >= _fullness(before):
+                    calls[call_id] = item
+            elif item.started_at != item.ended_at:  # or it would take the place of the one that follows it
+                observations[clean(item.pbx), clean(item.observer), item.started_at] = _observation_row(item)
         ordered = sorted(calls.items())
         return Rows(
             calls=[self._call_row(call_id, call) for call_id, call in ordered],
@@ -99,6 +114,7 @@ class RowMaker:
             call.is_probe,
             _list(call.flags),
             call.provenance.value,
+            completeness(call).value,
         )
 
     def _attempt_rows(self, call_id: str, call: CallRecord) -> list[Row]:
@@ -120,6 +136,18 @@ class RowMaker:
             (call_id, position, move.kind.value, self._address(move.to), stamp(move.at), move.result.value)
             for position, move in enumerate(call.transfers)
         ]
+
+
+def fullness(completeness: int, flags: Collection[str]) -> tuple[int, int]:
+    """Return what decides which of two records of a call stays: how complete it is, then how few gaps it went through.
+
+    Where Asterisk itself was killed, no observer saw the end; the one that was cut off before as well saw less.
+    """
+    return completeness, -len(_OF_GAPS.intersection(flags))
+
+
+def _fullness(call: CallRecord) -> tuple[int, int]:
+    return fullness(completeness(call), call.flags)
 
 
 def clean(text: str) -> str:
@@ -157,4 +185,5 @@ def _clean_address(address: str, *, key: bytes) -> str:
 
 def _observation_row(item: Interval) -> Row:
     cause = None if item.cause is None else item.cause.value
-    return (clean(item.pbx), stamp(item.started_at), stamp(item.ended_at), item.sight.value, cause)
+    started_at, ended_at = stamp(item.started_at), stamp(item.ended_at)
+    return (clean(item.pbx), clean(item.observer), started_at, ended_at, item.sight.value, cause)

@@ -34,16 +34,38 @@ _POSTGRESQL = {
 }
 
 
-def open_ledger(url: str) -> Engine:
+def open_ledger(url: str, *, must_exist: bool = False) -> Engine:
     """Open the ledger, bring its tables up to this version of telemon, and return its engine.
 
     ``sqlite:///folder/ledger.db`` (four slashes for an absolute path) or ``postgresql://user@host/database``.
+
+    An SQLite file that is not there is made, unless it ``must_exist``.
 
     Raises:
         LedgerError: no such database, unreachable, read-only, locked, no database at all, or written by a newer
             telemon; the message says what to do.
     """
     target = _parse(url)
+    if must_exist and target.get_backend_name() == "sqlite" and not Path(target.database or "").exists():
+        raise LedgerError(f"ledger {url}: there is no such file; correct the ledger's URL, or run this where it is")
+    return _open(target)
+
+
+def open_file(path: Path) -> Engine:
+    """Open, or make, an SQLite ledger by its path, whatever characters that holds.
+
+    Raises:
+        LedgerError: as ``open_ledger`` does.
+    """
+    return _open(URL.create("sqlite", database=str(path)))
+
+
+def newest_revision() -> str | None:
+    """Return the revision of the schema that this telemon writes."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def _open(target: URL) -> Engine:
     name = target.render_as_string(hide_password=True)
     engine = _engine(target, name)
     try:
@@ -88,10 +110,14 @@ def _engine(target: URL, name: str) -> Engine:
 
 
 def _set_up_sqlite(connection: SqliteConnection, _record: object) -> None:
-    """WAL lets readers read while the writer writes, and NORMAL survives everything but a power cut in full."""
+    """WAL lets readers read while the writer writes. FULL: what is committed survives a power cut.
+
+    The journal's checkpoint says that the ledger has all calls up to it, and the journal before it may be purged. With
+    NORMAL, which syncs at WAL checkpoints only, those calls could be gone from both.
+    """
     connection.execute(f"PRAGMA busy_timeout = {_LOCK_MILLISECONDS}")
     _switch_to_wal(connection)
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
@@ -111,8 +137,7 @@ def _switch_to_wal(connection: SqliteConnection) -> None:
 
 def _upgrade(connection: Connection, name: str) -> None:
     """Run the migrations that are missing, all in one transaction, one telemon at a time."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config = _alembic()
     config.attributes["connection"] = connection
     script = ScriptDirectory.from_config(config)
     present = MigrationContext.configure(connection).get_current_revision()
@@ -129,6 +154,12 @@ def _upgrade(connection: Connection, name: str) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise LedgerError(f"ledger {name}: its schema cannot be brought up to date: {error}") from error
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
 
 
 def _try_to_write(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from telemon.errors import LedgerError
 from telemon.ledger.rows import RowMaker
-from telemon.ledger.statements import Statements
+from telemon.ledger.statements import OvertakenError, Statements
 from telemon.ledger.trouble import reason
 from telemon.records import CallRecord
 
@@ -38,12 +38,13 @@ _LIMIT_EXCEEDED = "54"  # PostgreSQL's appendix A, class 54: such as a key too l
 class LedgerWriter:
     """Takes records from any thread at once, and writes them in batches from its own.
 
-    A record given twice is one row; the later version replaces the earlier one with its attempts and transfers. While
-    the database refuses, records wait in memory and are written, in order, as soon as it accepts again. Records are
-    lost in two cases only, each counted and logged as CRITICAL: more than ``maximum`` wait (``dropped_total``), or no
-    row can hold what one says, such as a year beyond 9999 (``rejected_total``).
+    A record given twice is one row: what says less (``telemon.completeness``) never replaces what says more, else the
+    later version replaces the earlier one with its attempts and transfers. While the database refuses, records wait in
+    memory and are written, in order, as soon as it accepts again. Records are lost in two cases only, each counted and
+    logged as CRITICAL: more than ``maximum`` wait (``dropped_total``), or no row can hold what one says, such as a year
+    beyond 9999 (``rejected_total``).
 
-    A committed batch survives ``kill -9``; with SQLite, the last ones before a power cut may be missing.
+    A committed batch survives ``kill -9`` and a power cut, and is committed whole or not at all.
     """
 
     def __init__(self, engine: Engine, *, key: bytes, ring_cycle: Duration, maximum: int = MAXIMUM_WAITING) -> None:
@@ -73,7 +74,16 @@ class LedgerWriter:
     @property
     def pending(self) -> int:
         """How many accepted records are not in the database yet."""
-        return self.accepted_total - self.written_total - self.rejected_total
+        return self.accepted_total - self.settled_total
+
+    @property
+    def settled_total(self) -> int:
+        """How many of the accepted records, from the first on, are committed or refused for good; never blocks.
+
+        Whoever notes ``accepted_total`` after a ``put`` knows, once this has reached it, that the ledger has all that
+        was put so far, but for what ``rejected_total`` and ``dropped_total`` count.
+        """
+        return self.written_total + self.rejected_total
 
     @property
     def failing(self) -> bool:
@@ -104,7 +114,7 @@ class LedgerWriter:
         target = self.accepted_total
         self._wake.set()
         with self._settled:
-            return self._settled.wait_for(lambda: self.written_total + self.rejected_total >= target, timeout)
+            return self._settled.wait_for(lambda: self.settled_total >= target, timeout)
 
     def close(self, timeout: float) -> int:
         """Write what waits, for ``timeout`` seconds at most, and end the thread; return how many were not written."""
@@ -156,8 +166,14 @@ class LedgerWriter:
 
     def _write(self, batch: Sequence[Item]) -> None:
         rows = self._rows.rows(batch)
-        with self._engine.begin() as connection:
-            self._statements.write(connection, rows)
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    self._statements.begin(connection)
+                    self._statements.write(connection, rows)
+            except OvertakenError:
+                continue
+            return
 
     def _isolate(self, batch: Sequence[Item], error: Exception) -> None:
         """Write halves of a batch that cannot be stored as a whole, down to the one record that no row can hold."""

@@ -184,3 +184,46 @@ def test_a_writer_killed_in_mid_commit_leaves_whole_calls(file):
             assert connection.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
             assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
         engine.dispose()
+
+
+# What a checkpoint relies on
+
+
+def test_what_is_settled_is_known_without_waiting(file, sqlite_engine, heard):
+    records = calls(3)
+    with writing(sqlite_engine, maximum=3) as writer:
+        assert writer.settled_total == writer.accepted_total == 0
+        with locked(file):
+            for record in records:
+                writer.put(record)
+            noted = writer.accepted_total
+            heard.wait_for("ERROR", "none is lost")
+            assert (noted, writer.settled_total) == (3, 0)
+            writer.put(RICH)
+            assert (writer.accepted_total, writer.dropped_total) == (noted, 1)
+        assert writer.flush(20)
+        assert writer.settled_total == noted
+        writer.put(replace(RICH, call_id="absurd", arrived_at=10**18))
+        assert writer.flush(20)
+        assert (writer.settled_total, writer.rejected_total) == (noted + 1, 1)
+
+
+def test_what_is_settled_is_in_the_ledger_whatever_comes_next(file, sqlite_engine):
+    """Read by another connection each time the count has moved."""
+    reader = open_ledger(f"sqlite:///{file}")
+    with writing(sqlite_engine) as writer:
+        for start in range(0, 300, 50):
+            for record in calls(300)[start : start + 50]:
+                writer.put(record)
+            noted = writer.accepted_total
+            while (settled := writer.settled_total) < noted:
+                assert len(read_all(reader)) >= settled
+            assert len(read_all(reader)) == noted
+    reader.dispose()
+
+
+def test_sqlite_is_told_to_keep_what_is_committed_through_a_power_cut(sqlite_engine):
+    """FULL is 2 (https://www.sqlite.org/pragma.html#pragma_synchronous)."""
+    with sqlite_engine.connect() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2
+        assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
