@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     from telemon.instants import Duration
     from telemon.judgement import Judgement
     from telemon.rates import Verdict
-    from telemon.records import CallRecord
+    from telemon.records import CallRecord, Provenance
     from telemon.rulesets import Goal, RuleSet
 
 _ADDITIVE: Final = (
-    "gap_duration", "by_outcome", "probes", "internal", "answered_by_machine", "within", "undecided", "uncertain",
-    "rings_answered", "rings_lost", "answer_times", "waits",
+    "gap_duration", "by_outcome", "recorded", "by_provenance", "probes", "internal", "answered_by_machine",
+    "within", "undecided", "uncertain", "rings_answered", "rings_lost", "answer_times", "waits",
 )  # fmt: skip
 _Key = TypeVar("_Key", bound="Hashable")
 _ASKED_FOR_NOBODY: Final = frozenset({Outcome.IVR_ONLY, Outcome.CLOSED})
@@ -59,7 +59,8 @@ _ASKED_FOR_NOBODY: Final = frozenset({Outcome.IVR_ONLY, Outcome.CLOSED})
 class Measures:
     """What a set of calls was under a rule set; counts and sums are exact, percentiles as ``Spread`` says.
 
-    ``by_outcome`` is under the rule set's own reading. ``within`` of the answered calls were answered in fewer than
+    ``by_outcome`` is under the rule set's own reading, ``recorded`` is what the same calls' records say, and
+    ``by_provenance`` where those records come from. ``within`` of the answered calls were answered in fewer than
     ``max_rings`` rings, for ``undecided`` of them that cannot be told, and ``uncertain`` have no certain ring number
     (they are in no spread of rings). ``answer_times`` are the answered calls' under the rule set's clock, ``waits``
     those of all answered and lost calls from their arrival; both hold only calls whose times were seen exactly.
@@ -70,6 +71,8 @@ class Measures:
     gap_duration: Duration
     period_duration: Duration | None
     by_outcome: Counter[Outcome]
+    recorded: Counter[Outcome]
+    by_provenance: Counter[Provenance]
     probes: int
     internal: int
     answered_by_machine: int
@@ -80,6 +83,11 @@ class Measures:
     rings_lost: Spread
     answer_times: Spread
     waits: Spread
+
+    def __post_init__(self) -> None:
+        """Refuse gaps longer than the period."""
+        if self.gap_duration < 0 or self.gap_duration > (self.period_duration or 0):
+            raise ValueError(f"gaps of {self.gap_duration} µs do not fit into a period of {self.period_duration} µs")
 
     @property
     def offered(self) -> int:
@@ -272,6 +280,8 @@ class _Tally:
         self._ruleset = ruleset
         self._cycle = cycle
         self._by_outcome: Counter[Outcome] = Counter()
+        self._recorded: Counter[Outcome] = Counter()
+        self._by_provenance: Counter[Provenance] = Counter()
         self._probes = self._internal = self._by_machine = 0
         self._within = self._undecided = self._uncertain = 0
         self._rings_answered = SpreadCounter(1)
@@ -288,6 +298,8 @@ class _Tally:
             return
         judgement = judge(call, self._ruleset)
         self._by_outcome[judgement.outcome] += 1
+        self._recorded[call.outcome] += 1
+        self._by_provenance[call.provenance] += 1
         if judgement.outcome is Outcome.ANSWERED:
             self._by_machine += judgement.by_machine
             self._add_answered(judgement)
@@ -321,14 +333,14 @@ class _Tally:
             self._answer_times.add(at_least)
 
     def measures(self, gap_duration: Duration, period_duration: Duration | None) -> Measures:
-        if gap_duration < 0 or gap_duration > (period_duration or 0):
-            raise ValueError(f"gaps of {gap_duration} µs do not fit into a period of {period_duration} µs")
         return Measures(
             ruleset=self._ruleset,
             cycle=self._cycle,
             gap_duration=gap_duration,
             period_duration=period_duration,
             by_outcome=Counter(self._by_outcome),
+            recorded=Counter(self._recorded),
+            by_provenance=Counter(self._by_provenance),
             probes=self._probes,
             internal=self._internal,
             answered_by_machine=self._by_machine,

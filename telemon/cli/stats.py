@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -12,33 +12,38 @@ from rich.table import Table
 
 from telemon.cadences import ring_cycle
 from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, settle
-from telemon.cli.gaps import gaps_of
 from telemon.errors import ConfigError
+from telemon.gaps import gaps_of
 from telemon.instants import SECOND, from_datetime, to_datetime, to_iso, to_seconds
-from telemon.ledger.reader import read_calls, read_observations
+from telemon.ledger.reader import read_observations
+from telemon.ledger.roll_ups import Stretch, read_measures
 from telemon.ledger.store import open_ledger
-from telemon.measures import Measures, measure_by_service
 from telemon.periods import Period, parse_period
+from telemon.records import Provenance
+from telemon.roll_ups import Definition
 from telemon.rulesets import load_rulesets, ruleset_at
 from telemon.texts import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from sqlalchemy import Engine
 
-    from telemon.cli.gaps import Gap
     from telemon.config import Config
+    from telemon.gaps import Gap
     from telemon.instants import Duration, Instant
+    from telemon.measures import Measures
     from telemon.rates import Rate
 
-SHOWN_GAP = 60 * SECOND
+SHOWN_GAP: Final = 60 * SECOND
+_COMPLETED: Final = {Provenance.REPAIRED: "stats.repaired", Provenance.IMPORTED: "stats.imported"}
 
 
 def command(
     config: ConfigOption = None,
     period: Annotated[str, typer.Option("--period", "-p", help=text()("cli.option_period"))] = "today",
     rule_set: Annotated[str | None, typer.Option("--rule-set", "-r", help=text()("cli.stats_rule_set"))] = None,
+    site: Annotated[list[str] | None, typer.Option("--site", help=text()("cli.stats_site"))] = None,
     service: ServiceOption = None,
     shape: ShapeOption = Shape.TABLE,
 ) -> None:
@@ -51,46 +56,64 @@ def command(
     except ValueError as error:
         raise ConfigError(f"--period: {error}") from error
     rules = ruleset_at(load_rulesets(settings.rule_sets), rule_set or settings.rule_set, _last_day(span, settings))
+    definition = Definition.of(rules, ring_cycle(settings.country), settings.timezone)
+    own = {settings.call_site(pbx): pbx.name for pbx in settings.pbx}
+    sites = tuple(dict.fromkeys(site or own))
+    elsewhere = [name for name in sites if name not in own]
     engine = open_ledger(settings.ledger.url)
-    gaps, watched = _gaps(engine, settings, span, from_datetime(now))
-    calls = read_calls(engine, span.start, span.end, service=service)
-    cycle = rules.cycle(ring_cycle(settings.country))
-    measured = measure_by_service(
-        calls, rules, cycle, gap_duration=sum(gap for _, gap, _ in gaps), period_duration=watched
-    )
+    gaps, watched = _gaps(engine, [own[name] for name in sites if name in own], span, from_datetime(now))
+    observed = (0, None) if elsewhere else (sum(gap.duration for gap in gaps), watched)
+    measured = read_measures(engine, Stretch(sites, span.start, span.end, service), definition, *observed)
     engine.dispose()
-    if shape is Shape.NDJSON:
-        for name, measures in sorted(measured.items()):
-            typer.echo(json.dumps(_json(name, measures, span), ensure_ascii=False))
-        return
-    console = Console()
-    console.print(_table(measured, span, rules.label, settings))
-    _print_gaps(console, gaps, settings)
+    _print(measured, [gap for gap in gaps if gap.duration >= SHOWN_GAP], span, settings, shape, rules.label, site)
+    if elsewhere:
+        typer.echo(text()("stats.elsewhere", sites=", ".join(elsewhere)), err=True)
 
 
 def _last_day(span: Period, settings: Config) -> Any:
     return to_datetime(span.end - 1).astimezone(settings.zone).date()
 
 
-def _gaps(engine: Engine, settings: Config, span: Period, now: Instant) -> tuple[list[Gap], Duration]:
-    """Return the gaps of the period so far, and how long it is so far, on all PBXs."""
+def _gaps(engine: Engine, pbxs: list[str], span: Period, now: Instant) -> tuple[list[Gap], Duration]:
+    """Return the gaps of the period so far, and how long it is so far, on all these PBXs."""
     end = min(span.end, now)
     if end <= span.start:
         return [], 0
     gaps: list[Gap] = []
-    for pbx in settings.pbx:
-        gaps += gaps_of(list(read_observations(engine, pbx.name, span.start, end)), span.start, end, now)
-    return gaps, (end - span.start) * len(settings.pbx)
+    for pbx in pbxs:
+        gaps += gaps_of(read_observations(engine, pbx, span.start, end), span.start, end, now, pbx=pbx)
+    return gaps, (end - span.start) * len(pbxs)
 
 
-def _table(measured: dict[str, Measures], span: Period, rules: str, settings: Config) -> Table:
+def _print(
+    measured: dict[str, Measures],
+    gaps: list[Gap],
+    span: Period,
+    settings: Config,
+    shape: Shape,
+    rules: str,
+    sites: Sequence[str] | None,
+) -> None:
+    if shape is Shape.NDJSON:
+        services = [_json(name, measures, span) for name, measures in sorted(measured.items())]
+        for line in (*services, *(_gap_json(gap, span) for gap in gaps)):
+            typer.echo(json.dumps(line, ensure_ascii=False))
+        return
+    console = Console()
+    console.print(_table(measured, span, rules, ", ".join(sites or [settings.site])))
+    for gap in gaps:
+        console.print(_gap_line(gap, settings), markup=False)
+
+
+def _table(measured: dict[str, Measures], span: Period, rules: str, sites: str) -> Table:
     say = text()
-    table = Table(title=say("stats.title", period=span.label, rules=rules, site=settings.site))
+    table = Table(title=say("stats.title", period=span.label, rules=rules, site=sites))
     table.add_column(say("stats.figure"))
     names = sorted(measured)
     for name in names:
         table.add_column(name, justify="right")
-    rows = [_rows(measured[name]) for name in names]
+    completed = {each for measures in measured.values() for each in _COMPLETED if measures.by_provenance[each]}
+    rows = [_rows(measured[name], completed) for name in names]
     for index, (label, _) in enumerate(rows[0] if rows else ()):
         table.add_row(label, *(row[index][1] for row in rows))
     if not rows:
@@ -98,9 +121,10 @@ def _table(measured: dict[str, Measures], span: Period, rules: str, settings: Co
     return table
 
 
-def _rows(m: Measures) -> list[tuple[str, str]]:
+def _rows(m: Measures, completed: Collection[Provenance]) -> list[tuple[str, str]]:
     say = text()
     rows = [(say(f"stats.{key}"), say.number(value, 0)) for key, value in _counts(m)]
+    rows += [(say(_COMPLETED[each]), say.number(m.by_provenance[each], 0)) for each in _COMPLETED if each in completed]
     rows += [
         (say("stats.within", rings=m.ruleset.max_rings), _rate(m.within_of_answered)),
         (say("stats.within_counted", rings=m.ruleset.max_rings), _rate(m.within_of_counted)),
@@ -137,13 +161,22 @@ def _rate(rate: Rate) -> str:
     return f"{shown} [{say.percent(float(rate.lower))} … {say.percent(float(rate.upper))}]"
 
 
-def _print_gaps(console: Console, gaps: list[Gap], settings: Config) -> None:
+def _gap_line(gap: Gap, settings: Config) -> str:
     say = text()
-    for start, duration, cause in gaps:
-        if duration >= SHOWN_GAP:
-            begin = say.moment(to_datetime(start), settings.zone)
-            minutes = say.number(to_seconds(duration) / 60, 1)
-            console.print(say("stats.gap", start=begin, minutes=minutes, cause=say(f"gap.{cause}")), markup=False)
+    begin = say.moment(to_datetime(gap.start), settings.zone)
+    minutes = say.number(to_seconds(gap.duration) / 60, 1)
+    return say("stats.gap", start=begin, minutes=minutes, cause=say(f"gap.{gap.cause}"), pbx=gap.pbx)
+
+
+def _gap_json(gap: Gap, span: Period) -> dict[str, Any]:
+    return {
+        "gap": gap.cause,
+        "pbx": gap.pbx,
+        "period": span.label,
+        "start": to_iso(gap.start),
+        "end": to_iso(gap.end),
+        "seconds": to_seconds(gap.duration),
+    }
 
 
 def _json(name: str, m: Measures, span: Period) -> dict[str, Any]:
@@ -162,6 +195,7 @@ def _json(name: str, m: Measures, span: Period) -> dict[str, Any]:
         "answered": m.answered,
         "lost": m.lost,
         "by_outcome": {outcome.value: count for outcome, count in sorted(m.by_outcome.items())},
+        "by_provenance": {provenance.value: count for provenance, count in sorted(m.by_provenance.items())},
         "excluded": m.excluded,
         "max_rings": m.ruleset.max_rings,
         "within_of_answered": rate(m.within_of_answered),
