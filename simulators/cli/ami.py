@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from simulators.ami.faults import Fault
     from simulators.ami.player import Player
-    from simulators.ami.server import AmiServer
+    from simulators.ami.queue_log import LoggingServer
     from simulators.traffic import Scenario
     from simulators.truth import CallTruth
 
@@ -56,6 +56,7 @@ class _Options:
     situations: list[str]
     truth: Path | None
     config: Path | None
+    queue_log: Path | None
 
     @property
     def waits(self) -> bool:
@@ -83,6 +84,7 @@ def command(
     ] = False,
     truth: Annotated[Path | None, typer.Option(help=text()("sim_ami.option_truth"))] = None,
     write_config: Annotated[Path | None, typer.Option(help=text()("sim_ami.option_write_config"))] = None,
+    queue_log: Annotated[Path | None, typer.Option(help=text()("sim_ami.option_queue_log"))] = None,
 ) -> None:
     """Serve the manager interface of a living switchboard, with no Asterisk behind it, until it is over or Ctrl-C.
 
@@ -117,8 +119,9 @@ def command(
         situations=situation or [],
         truth=truth,
         config=write_config,
+        queue_log=queue_log,
     )
-    for file in (truth, write_config):
+    for file in (truth, write_config, queue_log):
         if file is not None:
             check_writable(file)
     with suppress(KeyboardInterrupt):
@@ -152,11 +155,13 @@ async def _serve(options: _Options) -> None:
     """
     from simulators.ami.library import Library
     from simulators.ami.player import Player
+    from simulators.ami.queue_log import writing
 
     say, library = text(), Library(options.asterisk)
     async with AsyncExitStack() as running:
         server = await running.enter_async_context(_listening(options))
         take = running.enter_context(_truth_file(options.truth))
+        server.queue_log = running.enter_context(writing(options.queue_log))
         if options.config is not None:
             options.config.write_text(_telemon_toml(options, server.port), "utf-8")
         typer.echo(say("sim_ami.serving", host=options.host, port=server.port, user=options.user))
@@ -195,14 +200,14 @@ async def _play_situations(options: _Options, player: Player, take: Callable[[Ca
 
 
 @asynccontextmanager
-async def _listening(options: _Options) -> AsyncIterator[AmiServer]:
+async def _listening(options: _Options) -> AsyncIterator[LoggingServer]:
     from simulators.ami.clock import Clock
-    from simulators.ami.server import AmiServer
+    from simulators.ami.queue_log import LoggingServer
     from simulators.ami.situations import capture_switchboard
     from simulators.ami.switchboard import Switchboard
 
     clock = Clock(options.starts_at, options.speed)
-    server = AmiServer(
+    server = LoggingServer(
         options.host,
         options.port,
         users={options.user: options.secret},
@@ -257,6 +262,7 @@ def _telemon_toml(options: _Options, port: int) -> str:
         if options.situations
         else {name: traffic.hours for name, traffic in options.scenario.services.items()},
         closed_on=() if options.situations else Almanac(options.scenario).closing_days,
+        real_time=options.speed == 1,
     )
 
 

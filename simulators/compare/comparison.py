@@ -126,7 +126,10 @@ def _tally(pairs: Sequence[Pair], metric: Metric, ruler: Ruler, different: set[i
             continue
         if is_timed and isinstance(expected, int) and isinstance(found, int):
             deviations.append(found - expected)
-        if expected == found or (status := ruler.status(metric, truth, expected, found)) is Status.SAME:
+        if (
+            expected == found
+            or (status := ruler.status(metric, truth, expected, found, from_records=row.from_records)) is Status.SAME
+        ):
             same += 1
         elif status is Status.ON_EDGE:
             edges += 1

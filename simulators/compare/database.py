@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 
-from simulators.compare.row import LedgerRow, duration
+from simulators.compare.row import FROM_RECORDS, LedgerRow, duration
 from telemon.errors import LedgerError
 from telemon.instants import from_datetime, to_datetime
 from telemon.ledger.models import TABLES
@@ -33,7 +33,7 @@ _transfers = TABLES["transfers"].columns
 _COLUMNS = (
     _calls.call_id, _calls.site, _calls.service, _calls.ddi, _calls.caller, _calls.outcome, _calls.arrived_at,
     _calls.ended_at, _calls.ended_by, _calls.answered_by, _calls.machine_answered_at, _calls.wait_seconds,
-    _calls.ring_seconds, _calls.talk_seconds, _calls.rings,
+    _calls.ring_seconds, _calls.talk_seconds, _calls.rings, _calls.provenance,
 )  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def _with_children(connection: Connection, calls: Sequence[Row[Any]]) -> Iterato
 def _row(call: Sequence[Any], rung: tuple[str, ...], transferred_to: tuple[str, ...]) -> LedgerRow:
     """Return a row of ``_COLUMNS``: unpacked, as naming each column takes twice as long."""
     call_id, site, service, ddi, caller, outcome, arrived_at, ended_at, ended_by, answered_by, machine, *figures = call
-    wait, ring, talk, rings = figures
+    wait, ring, talk, rings, provenance = figures
     return LedgerRow(
         call_id=call_id,
         site=intern(site),
@@ -128,4 +128,5 @@ def _row(call: Sequence[Any], rung: tuple[str, ...], transferred_to: tuple[str, 
         rings=rings,
         rung=rung,
         transferred_to=transferred_to,
+        from_records=provenance in FROM_RECORDS,
     )

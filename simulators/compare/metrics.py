@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from telemon.cadences import rings_if_any
+from telemon.instants import SECOND
 from telemon.records import Outcome
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Metric:
 
     ``expected`` and ``found`` give it in the form in which it is compared, ``shown`` (truth's, ledger's) in that in
     which it is read, where that is another. ``where_known``: a truth that says nothing of it is not compared.
+    ``in_records``: Asterisk's own records tell it, so that a call completed from them can be held to it.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Metric:
     unit: Unit = Unit.WORD
     shown: tuple[_OfTruth, _OfRow] | None = None
     where_known: bool = False
+    in_records: bool = True
 
     @property
     def is_timed(self) -> bool:
@@ -97,23 +100,29 @@ class Ruler:
             *_times(),
         )
 
-    def status(self, metric: Metric, truth: CallTruth, expected: Value, found: Value) -> Status:
-        """Return how two values of one metric stand to each other."""
-        if expected == found:
+    def status(
+        self, metric: Metric, truth: CallTruth, expected: Value, found: Value, *, from_records: bool = False
+    ) -> Status:
+        """Return how two values of one metric stand to each other.
+
+        A call that was completed ``from_records`` is known to the second, and need not say what those do not.
+        """
+        if expected == found or (from_records and (found in {None, ""} or not metric.in_records)):
             return Status.SAME
+        tolerance = self._tolerance + (SECOND if from_records else 0)
         if metric.unit is Unit.OUTCOME:
-            return Status.ON_EDGE if self._is_about_short(truth, {expected, found}) else Status.DIFFERENT
+            return Status.ON_EDGE if self._is_about_short(truth, {expected, found}, tolerance) else Status.DIFFERENT
         if metric.unit is Unit.WORD or not isinstance(expected, int) or not isinstance(found, int):
             return Status.DIFFERENT
         if metric.unit is Unit.RINGS:
-            return Status.ON_EDGE if self._is_on_edge(truth, expected, found) else Status.DIFFERENT
-        return Status.SAME if abs(found - expected) <= self._tolerance else Status.DIFFERENT
+            return Status.ON_EDGE if self._is_on_edge(truth, expected, found, tolerance) else Status.DIFFERENT
+        return Status.SAME if abs(found - expected) <= tolerance else Status.DIFFERENT
 
     def differences(self, truth: CallTruth, row: LedgerRow) -> Iterator[Difference]:
         """Yield what is not the same in one call, in the order of the metrics."""
         for metric in self.metrics:
             expected, found = metric.expected(truth), metric.found(row)
-            status = self.status(metric, truth, expected, found)
+            status = self.status(metric, truth, expected, found, from_records=row.from_records)
             if status is Status.SAME or (metric.where_known and expected is None):
                 continue
             by_ringing = metric.unit in {Unit.RINGS, Unit.OUTCOME}
@@ -129,15 +138,15 @@ class Ruler:
                 status=status,
             )
 
-    def _is_about_short(self, truth: CallTruth, outcomes: set[Value]) -> bool:
+    def _is_about_short(self, truth: CallTruth, outcomes: set[Value], tolerance: Duration) -> bool:
         """Whether only a hair decides between a short abandon and one that counts."""
-        hair = abs((truth.ring_duration or 0) - self._short_abandon) <= self._tolerance
+        hair = abs((truth.ring_duration or 0) - self._short_abandon) <= tolerance
         return hair and outcomes == {Outcome.ABANDONED, Outcome.SHORT_ABANDONED}
 
-    def _is_on_edge(self, truth: CallTruth, expected: int, found: int) -> bool:
+    def _is_on_edge(self, truth: CallTruth, expected: int, found: int, tolerance: Duration) -> bool:
         """Whether the ring that one has and the other has not begins within the tolerance of the truth's own end."""
         begins = min(expected, found) * self._cycle
-        return abs(found - expected) == 1 and abs((truth.ring_duration or 0) - begins) <= self._tolerance
+        return abs(found - expected) == 1 and abs((truth.ring_duration or 0) - begins) <= tolerance
 
 
 def _deviation(expected: Value, found: Value) -> Duration | None:
@@ -184,18 +193,21 @@ def _people(numbers: Numbers) -> tuple[Metric, ...]:
             name="machine_answered",
             expected=lambda truth: truth.machine_answered,
             found=lambda row: row.machine_answered,
+            in_records=False,
         ),
         Metric(
             name="rung",
             expected=lambda truth: tuple(sorted(map(ours, truth.rung))),
             found=lambda row: tuple(sorted(map(theirs, row.rung))),
             shown=(lambda truth: truth.rung, lambda row: row.rung),
+            in_records=False,
         ),
         Metric(
             name="transferred_to",
             expected=lambda truth: tuple(map(ours, truth.transferred_to)),
             found=lambda row: tuple(map(theirs, row.transferred_to)),
             shown=(lambda truth: truth.transferred_to, lambda row: row.transferred_to),
+            in_records=False,
         ),
     )
 

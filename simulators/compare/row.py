@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from telemon.instants import from_datetime, from_seconds
-from telemon.records import EndedBy, Outcome, TransferResult
+from telemon.records import EndedBy, Outcome, Provenance, TransferResult
 
 if TYPE_CHECKING:
     from telemon.instants import Duration, Instant
@@ -18,7 +18,8 @@ class LedgerRow:
     """One call of a ledger. ``wait``, ``ring``, ``talk`` and ``rings`` are those that it gives itself.
 
     ``caller`` and the numbers inside interfaces may be pseudonyms. ``rung`` holds the operator of every ring attempt,
-    ``transferred_to`` who answered after a transfer, in order.
+    ``transferred_to`` who answered after a transfer, in order. ``from_records``: it was completed from Asterisk's own
+    records, which know whole seconds and do not say everything.
     """
 
     call_id: str
@@ -38,6 +39,10 @@ class LedgerRow:
     rings: int | None
     rung: tuple[str, ...]
     transferred_to: tuple[str, ...]
+    from_records: bool = False
+
+
+FROM_RECORDS = frozenset({Provenance.REPAIRED.value, Provenance.IMPORTED.value})
 
 
 def from_json(values: dict[str, Any]) -> LedgerRow:
@@ -66,6 +71,7 @@ def from_json(values: dict[str, Any]) -> LedgerRow:
         transferred_to=tuple(
             transfer["to"] for transfer in values["transfers"] if transfer["result"] == TransferResult.ANSWERED
         ),
+        from_records=values["provenance"] in FROM_RECORDS,
     )
 
 

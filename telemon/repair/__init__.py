@@ -1,0 +1,1 @@
+"""Repair: filling what telemon did not see from what Asterisk itself wrote of its calls."""
