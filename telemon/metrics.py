@@ -16,7 +16,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from telemon import __version__
-from telemon.ami.link import wall_clock
 from telemon.cadences import rings as rings_begun
 from telemon.instants import to_seconds
 from telemon.operators import Presence
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from telemon.ami.link import Link
-    from telemon.instants import Duration, Instant
+    from telemon.instants import Duration
+    from telemon.journal.writer import Journal
     from telemon.ledger.writer import LedgerWriter
     from telemon.records import CallRecord
 
@@ -41,7 +41,14 @@ _SILENT: Final = frozenset({Outcome.IVR_ONLY, Outcome.CLOSED, Outcome.UNKNOWN})
 class Metrics:
     """The registry and what finished calls add to it."""
 
-    def __init__(self, site: str, ring_cycle: Duration, links: Iterable[Link], ledger: LedgerWriter | None) -> None:
+    def __init__(
+        self,
+        site: str,
+        ring_cycle: Duration,
+        links: Iterable[Link],
+        ledger: LedgerWriter | None,
+        journals: Mapping[str, Journal] | None = None,
+    ) -> None:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
         self.registry = CollectorRegistry()
         self._site = site
@@ -77,7 +84,7 @@ class Metrics:
         build.labels(__version__, platform.python_version()).set(1)
         self._counters: dict[tuple[str, str], Counter] = {}
         self._histograms: dict[tuple[str, str], tuple[Histogram, Histogram, Histogram]] = {}
-        self.registry.register(_Live(site, ring_cycle, tuple(links), ledger))
+        self.registry.register(_Live(site, ring_cycle, tuple(links), ledger, journals or {}))
 
     def restore(self, totals: Mapping[tuple[str, Outcome], int]) -> None:
         """Begin where the ledger stands: calls by (service, outcome)."""
@@ -130,7 +137,15 @@ _Reading = tuple[str, str, "Callable[[Link], float]"]
 class _Live(Collector):
     """What is true at the instant of the scrape."""
 
-    def __init__(self, site: str, ring_cycle: Duration, links: tuple[Link, ...], ledger: LedgerWriter | None) -> None:
+    def __init__(
+        self,
+        site: str,
+        ring_cycle: Duration,
+        links: tuple[Link, ...],
+        ledger: LedgerWriter | None,
+        journals: Mapping[str, Journal],
+    ) -> None:
+        self._journals = journals
         self._site = site
         self._cycle = ring_cycle
         self._links = links
@@ -142,14 +157,14 @@ class _Live(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
-        now = wall_clock()
-        yield from self._calls_now(now)
+        yield from self._calls_now()
         yield self._operators_now()
-        yield from self._links_now(now)
+        yield from self._links_now()
         if self._ledger is not None:
             yield from self._ledger_now(self._ledger)
+        yield from self._journals_now()
 
-    def _calls_now(self, now: Instant) -> Iterator[Metric]:
+    def _calls_now(self) -> Iterator[Metric]:
         waiting: Tally[str] = Tally()
         talking: Tally[str] = Tally()
         longest: dict[str, int] = {}
@@ -166,7 +181,7 @@ class _Live(Collector):
                 talking[name] += call.answered_at is not None
                 if call.waiting and call.alerting_at is not None:
                     waiting[name] += 1
-                    rings = rings_begun(max(0, now - call.alerting_at), self._cycle)
+                    rings = rings_begun(max(0, link.now - call.alerting_at), self._cycle)
                     longest[name] = max(longest.get(name, 0), rings)
         yield self._by_service("telemon_calls_waiting", "Callers for whom the switchboard rings now.", waiting)
         yield self._by_service("telemon_calls_talking", "Callers who have been answered and are not gone.", talking)
@@ -196,7 +211,7 @@ class _Live(Collector):
                     family.add_metric((self._site, service.name, presence.value), tally[presence])
         return family
 
-    def _links_now(self, now: Instant) -> Iterator[Metric]:
+    def _links_now(self) -> Iterator[Metric]:
         gauges: tuple[_Reading, ...] = (
             ("telemon_ami_connected", "1 while events of this PBX are being received.", lambda a: float(a.connected)),
             ("telemon_ami_event_lag_seconds", "Age of the newest event when it was used.", lambda a: to_seconds(a.lag)),
@@ -209,8 +224,7 @@ class _Live(Collector):
             ("telemon_ami_ambiguous_events", "Events dropped for a header that came twice.",
              lambda a: a.observer.decoder.ambiguous),
             ("telemon_event_errors", "Events on which telemon itself stumbled.", lambda a: a.observer.failures),
-            ("telemon_observation_gap_seconds", "Time in which this PBX was not watched, since telemon started.",
-             lambda a: to_seconds(a.observer.watch.blind_duration(now))),
+            ("telemon_ami_clock_steps", "How often this PBX's clock was set.", lambda a: a.observer.steps),
         )  # fmt: skip
         for name, text, value in gauges:
             gauge = GaugeMetricFamily(name, text, labels=("pbx",))
@@ -221,6 +235,49 @@ class _Live(Collector):
             counter = CounterMetricFamily(name, text, labels=("pbx",))
             for link in self._links:
                 counter.add_metric((link.peer.name,), value(link))
+            yield counter
+        yield from self._sight_now()
+
+    def _sight_now(self) -> Iterator[Metric]:
+        seeing = GaugeMetricFamily(
+            "telemon_observation_seeing", "1 while calls of this PBX are seen, 0 in a gap.", labels=("pbx",)
+        )
+        gaps = CounterMetricFamily(
+            "telemon_observation_gap_seconds",
+            "Time in which this PBX was not watched, by cause, since its journal began.",
+            labels=("pbx", "cause"),
+        )
+        for link in self._links:
+            watch = link.observer.watch
+            seeing.add_metric((link.peer.name,), float(not watch.is_blind))
+            for cause, duration in watch.blind_durations(link.now).items():
+                gaps.add_metric((link.peer.name, cause.value), to_seconds(duration))
+        yield from (seeing, gaps)
+
+    def _journals_now(self) -> Iterator[Metric]:
+        gauges: tuple[tuple[str, str, Callable[[Journal], float]], ...] = (
+            (
+                "telemon_journal_pending_bytes",
+                "Events that are not on the journal's disk yet.",
+                lambda one: one.pending_bytes,
+            ),
+            ("telemon_journal_size_bytes", "What the journal takes on its disk.", lambda one: one.size_bytes),
+            ("telemon_journal_failing", "1 while the journal cannot be written.", lambda one: float(one.failing)),
+        )
+        counters: tuple[tuple[str, str, Callable[[Journal], float]], ...] = (
+            ("telemon_journal_written_records", "Records on the journal's disk.", lambda one: one.written_total),
+            ("telemon_journal_lost_records", "Records that could not be kept.", lambda one: one.lost_total),
+            ("telemon_journal_purged_segments", "Segments removed for age or space.", lambda one: one.purged_total),
+        )
+        for name, help_text, value in gauges:
+            gauge = GaugeMetricFamily(name, help_text, labels=("pbx",))
+            for pbx, journal in self._journals.items():
+                gauge.add_metric((pbx,), value(journal))
+            yield gauge
+        for name, help_text, value in counters:
+            counter = CounterMetricFamily(name, help_text, labels=("pbx",))
+            for pbx, journal in self._journals.items():
+                counter.add_metric((pbx,), value(journal))
             yield counter
 
     @staticmethod

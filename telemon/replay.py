@@ -22,7 +22,7 @@ from telemon.records import Provenance
 from telemon.tracker import DEFAULT_SHORT_ABANDON, Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from telemon.ami.wire import Message
     from telemon.instants import Duration, Instant
@@ -45,9 +45,11 @@ class Replay:
         numbering: Numbering | None = None,
         *,
         short_abandon: Duration = DEFAULT_SHORT_ABANDON,
+        pbx: str = "replay",
+        name: str = "",
     ) -> None:
         tracker = Tracker(site, numbering, short_abandon=short_abandon, provenance=Provenance.REPLAYED)
-        self.observer = Observer("replay", tracker)
+        self.observer = Observer(pbx, tracker, name=name)
         self.parser = Parser(WANTED, NEEDLES, capture=True)
         self._clock = SecondsClock()
         self._connected = False
@@ -109,15 +111,17 @@ class SecondsClock:
 
 
 @contextmanager
-def _open(path: str) -> Iterator[IO[bytes]]:
+def _open(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Give a capture's stream, and the file beneath it, whose place says how far it was read."""
     if path == "-":
-        yield sys.stdin.buffer
-    elif path.endswith(".gz"):
-        with gzip.open(path, "rb") as stream:
-            yield cast("IO[bytes]", stream)
-    else:
-        with open(path, "rb") as stream:  # noqa: PTH123 - the branches read alike
-            yield stream
+        yield sys.stdin.buffer, sys.stdin.buffer
+        return
+    with open(path, "rb") as file:  # noqa: PTH123 - its message names the path as it was given
+        if path.endswith(".gz"):
+            with gzip.open(file, "rb") as stream:
+                yield cast("IO[bytes]", stream), file
+        else:
+            yield file, file
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
@@ -138,15 +142,22 @@ def _unpacked(stream: IO[bytes]) -> Iterator[bytes]:
         raise EOFError("the file ends in the middle of a zstd frame")
 
 
-def read_capture(path: str) -> Iterator[bytes]:
+def read_capture(path: str, passed: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
     """Yield the raw bytes of a capture: plain, ``.gz``, ``.zst``, or ``-`` for standard input.
+
+    ``passed`` is told, now and then, how many bytes of the file were read since it was told last.
 
     Raises:
         CaptureError: the file cannot be opened or unpacked.
     """
     try:
-        with _open(path) as stream:
-            yield from (_unpacked if path.endswith(".zst") else _chunks)(stream)
+        with _open(path) as (stream, file):
+            place = 0
+            for chunk in (_unpacked if path.endswith(".zst") else _chunks)(stream):
+                if path != "-":
+                    before, place = place, file.tell()
+                    passed(place - before)
+                yield chunk
     except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
         raise CaptureError(
             f"{path}: cannot be read as a capture ({error}); check the path and its compression"

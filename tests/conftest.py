@@ -25,6 +25,15 @@ _MISSING_FOR = {
     "asterisk": missing_for_lab,
     "asterisk-16": lambda: missing_for_lab(16),
     "postgresql": lambda: None if POSTGRESQL else "no PostgreSQL server: install the package postgresql",
+    "netns": lambda: (
+        None
+        if os.geteuid() == 0 and shutil.which("nft") and shutil.which("ip")
+        else "no network namespace can be made: be root, and install the packages nftables and iproute2"
+    ),
+    "prometheus": lambda: None if shutil.which("prometheus") else "no Prometheus: install the package prometheus",
+    "systemd-analyze": lambda: (
+        None if shutil.which("systemd-analyze") else "no systemd-analyze: install the package systemd"
+    ),
     "promtool": lambda: None if shutil.which("promtool") else "no promtool: install the package prometheus",
 }
 

@@ -13,9 +13,9 @@ from telemon.ami import events as ami
 from telemon.ami.link import Link
 from telemon.cadences import ring_cycle
 from telemon.cli.common import ConfigOption, settle
-from telemon.daemon import observer_of, peer_of
 from telemon.errors import AmiError, ConfigError
 from telemon.instants import to_seconds
+from telemon.parts import observer_of, peer_of
 from telemon.rulesets import load_rulesets, ruleset_at
 from telemon.texts import text
 

@@ -1,8 +1,7 @@
-"""What the commands share: options, configuration, logging."""
+"""What the commands share: options, configuration, the end of a pipe."""
 
 from __future__ import annotations
 
-import logging
 import signal
 from enum import StrEnum
 from pathlib import Path
@@ -47,10 +46,3 @@ def settle(path: Path | None) -> Config:
 def end_with_the_pipe() -> None:
     """Let a command that only prints end, as others do, when the reader of its pipe has had enough."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-
-
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Log as lines that systemd and people can read."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("alembic", "uvicorn"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)

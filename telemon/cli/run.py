@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from telemon.cli.common import ConfigOption, log_to_stderr, settle
+from telemon.cli.common import ConfigOption, settle
 from telemon.daemon import Daemon
+from telemon.logs import set_up
 
 
 def command(config: ConfigOption = None) -> None:
     """Measure until told to stop."""
     settings = settle(config)
-    log_to_stderr()
+    set_up(settings.log)
 
     async def live() -> None:
-        await Daemon(settings).run()
+        await Daemon(settings, reread=lambda: settle(config)).run()
 
     asyncio.run(live())

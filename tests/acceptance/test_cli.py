@@ -13,10 +13,7 @@ import zstandard
 
 from simulators.ami.access import User
 from simulators.ami.switchboard import Switchboard
-from telemon.cli.gaps import gaps_of
 from telemon.config import load
-from telemon.instants import SECOND
-from telemon.observation import GapCause, Interval, Sight
 from tests.acceptance.commands import TELEMON, configure, environment, running, start, telemon, telemon_all
 from tests.acceptance.shell import (
     ANSWERED,
@@ -30,7 +27,10 @@ from tests.acceptance.shell import (
 )
 from tests.acceptance.simulator_client import switchboard
 
-COMMANDS = ("run", "demo", "init", "check", "calls", "stats", "replay")
+COMMANDS = (
+    "run", "demo", "init", "check", "calls", "stats", "replay", "unit", "import", "reconcile", "roll-up", "backup",
+    "restore",
+)  # fmt: skip
 
 
 # Help
@@ -313,50 +313,6 @@ async def test_a_period_or_rule_set_that_is_none_is_one_line(tmp_path):
     assert all(errors.startswith("telemon: --period: ") for _, _, errors in answers[:-1])
     assert answers[-1][2].startswith('telemon: there is no rule set "qualiref"')
     assert {errors.count("\n") for _, _, errors in answers} == {1}
-
-
-# What stats calls a gap
-
-
-MINUTE = 60 * SECOND
-
-
-def seen(start, end):
-    return Interval("pbx", start * MINUTE, end and end * MINUTE, Sight.SEEN)
-
-
-def gap(start, end, cause=GapCause.LINK_CUT):
-    return Interval("pbx", start * MINUTE, end and end * MINUTE, Sight.GAP, cause)
-
-
-STOPPED = GapCause.TELEMON_STOPPED
-
-
-@pytest.mark.parametrize(
-    ("intervals", "gaps"),
-    [
-        ([], [(10, 50, "telemon_stopped")]),
-        ([seen(0, 60)], []),
-        ([seen(0, 30), gap(30, 32), seen(32, 60)], [(30, 2, "link_cut")]),
-        ([seen(0, 30), seen(40, 60)], [(30, 10, "telemon_stopped")]),
-        ([seen(0, 30), gap(30, None, STOPPED), gap(40, 41, STOPPED), seen(41, 60)], [
-            (30, 10, "telemon_stopped"),
-            (40, 1, "telemon_stopped"),
-        ]),
-        ([gap(5, 20, GapCause.LINK_REFUSED), seen(20, 60)], [(10, 10, "link_refused")]),
-        ([seen(0, 30), gap(30, None, GapCause.PBX_FROZEN)], [(30, 30, "pbx_frozen")]),
-        ([seen(0, 30), gap(40, None)], [(30, 10, "telemon_stopped"), (40, 20, "link_cut")]),
-        # Two observers: what one of them saw was seen.
-        ([seen(0, 60), gap(20, 21, STOPPED), seen(21, 50), gap(50, None, STOPPED)], []),
-        # Killed, or still running: what the ledger knows last is at most a few seconds old, or it is over.
-        ([seen(0, 59.9)], []),
-        ([seen(59.9, None)], [(10, 49.9, "telemon_stopped")]),
-        ([seen(0, 55)], [(55, 5, "telemon_stopped")]),
-    ],
-)  # fmt: skip
-def test_gaps_are_what_nobody_saw(intervals, gaps):
-    found = gaps_of(intervals, 10 * MINUTE, 60 * MINUTE, 60 * MINUTE)
-    assert [(start / MINUTE, length / MINUTE, cause) for start, length, cause in found] == gaps
 
 
 async def test_stats_names_a_gap_and_the_share_observed(tmp_path):

@@ -110,7 +110,7 @@ async def test_no_number_of_a_caller_and_no_name_from_outside_is_in_them():
     assert CANARY not in exposition
     assert "canary" not in exposition
     assert "PJSIP/" not in exposition
-    assert names == {"site", "service", "outcome", "result", "le", "state", "pbx", "version", "python"}
+    assert names == {"site", "service", "outcome", "result", "le", "state", "pbx", "cause", "version", "python"}
 
 
 async def test_the_number_of_series_does_not_grow_with_the_calls():
@@ -148,8 +148,8 @@ async def test_live_gauges_show_the_longest_ring_and_vanish_while_blind():
         live = {"telemon_calls_waiting", "telemon_calls_talking", "telemon_longest_wait_rings", "telemon_operators"}
         assert live.isdisjoint({name for name, _ in blind})
         assert value(metrics, "telemon_ami_connected", pbx="pbx") == 0
-        gap = value(metrics, "telemon_observation_gap_seconds_total", pbx="pbx")
-        await until(lambda: value(metrics, "telemon_observation_gap_seconds_total", pbx="pbx") > gap)
+        gap = value(metrics, "telemon_observation_gap_seconds_total", pbx="pbx", cause="link_cut")
+        await until(lambda: value(metrics, "telemon_observation_gap_seconds_total", pbx="pbx", cause="link_cut") > gap)
         server.thaw()
         await listener.connected(2)
         assert value(metrics, "telemon_calls_waiting", service="standard") == 1

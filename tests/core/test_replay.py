@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from telemon.config import Config, JournalConfig, PbxConfig
 from telemon.errors import AmiProtocolError, CaptureError
+from telemon.journal.entries import Heard
+from telemon.journal.writer import Journal
 from telemon.observation import Sight
+from telemon.playback import playback, size_of
 from telemon.records import Provenance
 from telemon.replay import Replay, read_capture
 
@@ -36,6 +40,66 @@ def test_a_capture_is_read_whole_however_it_is_packed(tmp_path, suffix, pack):
     path = tmp_path / f"capture.{suffix}"
     path.write_bytes(pack(RAW))
     assert read(path) == RAW
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("ami", bytes), ("gz", gzip.compress), ("zst", zstandard.compress)])
+def test_how_far_it_has_read_adds_up_to_the_file(tmp_path, suffix, pack):
+    path = tmp_path / f"capture.{suffix}"
+    path.write_bytes(pack(RAW))
+    steps: list[int] = []
+    for _ in read_capture(str(path), steps.append):
+        pass
+    assert sum(steps) == path.stat().st_size == size_of(str(path))
+
+
+def test_how_far_it_has_read_of_a_journal_adds_up_too(tmp_path):
+    folder = journal_of(tmp_path, "one")
+    steps: list[int] = []
+    for _ in playback(str(folder), configured(tmp_path)).portions(steps.append):
+        pass
+    assert sum(steps) == sum(path.stat().st_size for path in folder.glob("*.journal")) == size_of(str(folder))
+
+
+def journal_of(place, pbx):
+    folder = place / "journal" / pbx
+    events = [block + b"\r\n\r\n" for block in RAW.split(b"\r\n\r\n") if block.startswith(b"Event: ")]
+    opened = Journal(folder, keep=1 << 60, maximum_bytes=1 << 40, free_bytes=0)
+    for event in events:
+        opened.append(Heard(0, event))
+    assert opened.close(20) == 0
+    return folder
+
+
+def configured(place):
+    secret = {"secret": "s"}
+    return Config(
+        site="site",
+        pbx=tuple(PbxConfig.model_validate({"name": name, **secret}) for name in ("one", "two")),
+        journal=JournalConfig(folder=place / "journal"),
+    )
+
+
+@pytest.mark.parametrize("name", ["one", "two", "three"])
+def test_a_journal_is_of_the_pbx_in_whose_folder_it_lies(tmp_path, name):
+    folder = journal_of(tmp_path, name)
+    config = configured(tmp_path)
+    owner = "two" if name == "two" else "one"
+    for source in (folder, *folder.glob("*.journal")):
+        portions = list(playback(str(source), config).portions(lambda _: None))
+        (call,) = (call for portion in portions for call in portion.calls)
+        assert call.call_id.startswith(f"site/{owner}:")
+        intervals = [interval for portion in portions for interval in portion.intervals]
+        assert {(interval.pbx, interval.sight) for interval in intervals} == {(owner, Sight.SEEN)}
+
+
+def test_a_journal_gives_the_call_that_its_capture_gives(tmp_path):
+    (journalled,) = (
+        call
+        for portion in playback(str(journal_of(tmp_path, "one")), configured(tmp_path)).portions(lambda _: None)
+        for call in portion.calls
+    )
+    (captured,) = Replay("site/one").feed(RAW)
+    assert journalled == captured
 
 
 def test_a_capture_may_come_from_standard_input(monkeypatch):
