@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from telemon.cadences import ring_cycle
-from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, settle
+from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, period_of, settle
 from telemon.cli.tables import calls_table
-from telemon.errors import ConfigError
 from telemon.export import call_json
 from telemon.ledger.reader import read_calls
 from telemon.ledger.store import open_ledger
-from telemon.periods import parse_period
 from telemon.records import Outcome  # noqa: TC001 - typer reads the annotation
 from telemon.texts import text
 
@@ -33,10 +30,7 @@ def command(
     """Print the newest calls of the ledger, oldest first."""
     settings = settle(config)
     end_with_the_pipe()
-    try:
-        span = parse_period(period, settings.zone, datetime.now(settings.zone).date())
-    except ValueError as error:
-        raise ConfigError(f"--period: {error}") from error
+    span = period_of(period, settings)
     engine = open_ledger(settings.ledger.url)
     newest = read_calls(engine, span.start, span.end, service=service, outcome=outcome, limit=limit, newest_first=True)
     records = list(newest)[::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from telemon.config import load
+from telemon.errors import ConfigError
+from telemon.periods import Period, parse_period
 from telemon.texts import text, use
 
 if TYPE_CHECKING:
@@ -46,3 +49,15 @@ def settle(path: Path | None) -> Config:
 def end_with_the_pipe() -> None:
     """Let a command that only prints end, as others do, when the reader of its pipe has had enough."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def period_of(words: str, settings: Config, *, asked_as: str = "--period") -> Period:
+    """Read a period as the user wrote it, in the site's time zone.
+
+    Raises:
+        ConfigError: it is none; the message begins with the option or argument that was given it.
+    """
+    try:
+        return parse_period(words, settings.zone, datetime.now(settings.zone).date())
+    except ValueError as error:
+        raise ConfigError(f"{asked_as}: {error}") from error

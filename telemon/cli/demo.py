@@ -24,7 +24,6 @@ from telemon.ami.link import wall_clock
 from telemon.cadences import ring_cycle, rings_if_any
 from telemon.cli.tables import LOST_STYLE, outcome_text
 from telemon.config import Config, LedgerConfig, PbxConfig, ServiceConfig, WebConfig
-from telemon.daemon import Daemon
 from telemon.instants import to_datetime, to_seconds
 from telemon.records import Outcome
 from telemon.texts import text
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from simulators.ami.server import AmiServer
     from simulators.site import Site
     from telemon.calls import Call
+    from telemon.daemon import Daemon
     from telemon.records import CallRecord
 
 REFRESH_SECONDS = 0.25
@@ -56,6 +56,7 @@ async def _show(folder: Path, seconds: float | None, seed: int, port: int) -> No
     from simulators.ami.server import AmiServer
     from simulators.ami.switchboard import Switchboard
     from simulators.site import PREFECTURE
+    from telemon.daemon import Daemon
 
     secret = "demo"  # noqa: S105 - guards fictitious calls on loopback
     board = Switchboard.of_site(PREFECTURE, booted_at=time.time())

@@ -13,12 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from telemon.cli.common import ConfigOption, Shape, ShapeOption, end_with_the_pipe, settle
-from telemon.errors import ConfigError, SourceError
+from telemon.cli.common import ConfigOption, Shape, ShapeOption, end_with_the_pipe, period_of, settle
+from telemon.errors import SourceError
 from telemon.instants import from_datetime, to_datetime, to_iso
 from telemon.ledger.reader import read_observations
 from telemon.ledger.store import open_ledger
-from telemon.periods import parse_period
 from telemon.repair.settling import Sightings
 from telemon.texts import text
 
@@ -77,10 +76,7 @@ def command(
     """List each difference between what telemon saw and what Asterisk wrote; status 2 if there is any."""
     settings = settle(config)
     end_with_the_pipe()
-    try:
-        span = parse_period(period, settings.zone, datetime.now(settings.zone).date())
-    except ValueError as error:
-        raise ConfigError(f"PERIOD: {error}") from error
+    span = period_of(period, settings, asked_as="PERIOD")
     tally = _Tally()
     lines = _lines(settings, span.start, span.end, tally)
     if shape is Shape.NDJSON:

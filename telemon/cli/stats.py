@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -11,14 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from telemon.cadences import ring_cycle
-from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, settle
-from telemon.errors import ConfigError
+from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, period_of, settle
 from telemon.gaps import gaps_of
 from telemon.instants import SECOND, from_datetime, to_datetime, to_iso, to_seconds
 from telemon.ledger.reader import read_observations
 from telemon.ledger.roll_ups import Stretch, read_measures
 from telemon.ledger.store import open_ledger
-from telemon.periods import Period, parse_period
 from telemon.records import Provenance
 from telemon.roll_ups import Definition
 from telemon.rulesets import load_rulesets, ruleset_at
@@ -31,8 +29,9 @@ if TYPE_CHECKING:
 
     from telemon.config import Config
     from telemon.gaps import Gap
-    from telemon.instants import Duration, Instant
+    from telemon.instants import Duration
     from telemon.measures import Measures
+    from telemon.periods import Period
     from telemon.rates import Rate
 
 SHOWN_GAP: Final = 60 * SECOND
@@ -50,18 +49,14 @@ def command(
     """Print what a period was, under a rule set."""
     settings = settle(config)
     end_with_the_pipe()
-    now = datetime.now(settings.zone)
-    try:
-        span = parse_period(period, settings.zone, now.date())
-    except ValueError as error:
-        raise ConfigError(f"--period: {error}") from error
+    span = period_of(period, settings)
     rules = ruleset_at(load_rulesets(settings.rule_sets), rule_set or settings.rule_set, _last_day(span, settings))
     definition = Definition.of(rules, ring_cycle(settings.country), settings.timezone)
     own = {settings.call_site(pbx): pbx.name for pbx in settings.pbx}
     sites = tuple(dict.fromkeys(site or own))
     elsewhere = [name for name in sites if name not in own]
     engine = open_ledger(settings.ledger.url)
-    gaps, watched = _gaps(engine, [own[name] for name in sites if name in own], span, from_datetime(now))
+    gaps, watched = _gaps(engine, [own[name] for name in sites if name in own], span)
     observed = (0, None) if elsewhere else (sum(gap.duration for gap in gaps), watched)
     measured = read_measures(engine, Stretch(sites, span.start, span.end, service), definition, *observed)
     engine.dispose()
@@ -74,8 +69,9 @@ def _last_day(span: Period, settings: Config) -> Any:
     return to_datetime(span.end - 1).astimezone(settings.zone).date()
 
 
-def _gaps(engine: Engine, pbxs: list[str], span: Period, now: Instant) -> tuple[list[Gap], Duration]:
+def _gaps(engine: Engine, pbxs: list[str], span: Period) -> tuple[list[Gap], Duration]:
     """Return the gaps of the period so far, and how long it is so far, on all these PBXs."""
+    now = from_datetime(datetime.now(UTC))
     end = min(span.end, now)
     if end <= span.start:
         return [], 0
