@@ -93,7 +93,7 @@ class Observer:
                 self.last_failure = error
         if self.decoder.clock is not None:
             self._hear(self.decoder.clock, received_at)
-        self.reached = max(self.reached or 0, self.now(received_at))
+        self._reach(received_at)
         return finished
 
     def keep_time(self, clock: Instant, received_at: Instant) -> None:
@@ -102,7 +102,7 @@ class Observer:
             self.decoder.clock = clock
             self._hear(clock, received_at)
             self.timekeeper.renew(clock, received_at)
-        self.reached = max(self.reached or 0, self.now(received_at))
+        self._reach(received_at)
 
     def reconfigure(self, fresh: Observer) -> None:
         """Go on under the configuration of a fresh observer of the same PBX."""
@@ -169,6 +169,10 @@ class Observer:
         if self._sighted_at is not None and clock >= self._sighted_at:
             self.watch.see(self._sighted_at)
             self._sighted_at = None
+
+    def _reach(self, received_at: Instant) -> None:
+        if self.decoder.clock is not None or not self.decoder.stamped:  # else the PBX's time is not known yet
+            self.reached = max(self.reached or 0, self.now(received_at))
 
     def _stepped(self, step: Step) -> None:
         """The PBX's clock was set: the time between is a gap, though events went on, for no instant in it is sure."""

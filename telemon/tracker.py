@@ -267,7 +267,9 @@ class Tracker:
         self._forget(leg)
 
     def _request_missed(self, call: Call, at: Instant) -> bool:
-        """Whether the word that the caller hung up may lie in the gap that ended just before the hang-up itself."""
+        """Whether the word that the caller hung up may lie in a gap that the hang-up itself came just after."""
+        if self.blind_since is not None:
+            return call.arrived_at < self.blind_since  # heard before the list that ends the gap is complete
         found = not _FOUND.isdisjoint(call.flags)
         return found and self.sighted_at is not None and abs(at - self.sighted_at) < _REQUEST_LEADS
 

@@ -140,3 +140,14 @@ def test_a_pbx_that_started_in_the_gap_was_down(uptime, cause):
     stage.ping()
     stage.list_channels()
     assert stage.gaps() == [(10, 40, cause)]
+
+
+def test_what_was_reached_is_told_in_the_time_of_the_pbx_alone():
+    stage = Stage()
+    stage.step(-HOUR * 24 * 365)
+    observer = Observer("pbx", Tracker("site"))
+    stage.observer = observer
+    stage.at(0).take("Event: FullyBooted\r\nUptime: 5", "FullyBooted")
+    assert observer.reached is None
+    stage.at(1).ping()
+    assert observer.reached == START + SECOND - HOUR * 24 * 365 * SECOND

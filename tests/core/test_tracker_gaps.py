@@ -69,6 +69,16 @@ def test_a_restarted_asterisk_may_use_its_channel_names_again():
     assert not scene.tracker.switch.legs
 
 
+def test_a_hang_up_before_the_list_that_ends_a_gap_does_not_tell_who_ended_the_call():
+    scene = Scene()
+    caller = scene.caller()
+    scene.joins(caller)
+    scene.tracker.lose_link(scene.at(10).now)
+    scene.at(20).ends(caller)
+    record = scene.only()
+    assert (record.outcome, record.ended_by) == (Outcome.UNKNOWN, None)
+
+
 @pytest.mark.parametrize(("after", "outcome"), [(0.2, Outcome.UNKNOWN), (2, Outcome.UNANSWERED)])
 def test_a_hang_up_right_after_a_gap_does_not_tell_who_ended_the_call(after, outcome):
     scene = Scene()
