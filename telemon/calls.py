@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from telemon.attempts import Attempt, Handover
 from telemon.outcomes import decide
-from telemon.records import AttemptResult, CallRecord, EndedBy, Flag, Outcome, Provenance, TransferKind, TransferResult
+from telemon.records import AttemptResult, CallRecord, EndedBy, Flag, Provenance, TransferKind, TransferResult
 
 if TYPE_CHECKING:
     from telemon.instants import Duration, Instant
@@ -351,9 +351,9 @@ class Call:
             raise ValueError(f"call {self.call_id} belongs to no service")
         self._settle()
         outcome = decide(self, short_abandon)
-        if outcome is Outcome.UNKNOWN:
-            self.flags.add(Flag.ENDED_IN_GAP)
         ender_seen = self.ended_at is not None and (self.caller_hung_up or not self.ender_unseen)
+        if not ender_seen:
+            self.flags.add(Flag.ENDED_IN_GAP)
         return CallRecord(
             call_id=self.call_id,
             site=self.site,

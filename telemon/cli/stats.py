@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from telemon.rates import Rate
 
 SHOWN_GAP: Final = 60 * SECOND
+_UNITS: Final = (("stats.days", 86_400), ("stats.hours", 3_600), ("stats.minutes", 60), ("stats.seconds", 1))
 _COMPLETED: Final = {Provenance.REPAIRED: "stats.repaired", Provenance.IMPORTED: "stats.imported"}
 
 
@@ -160,8 +161,9 @@ def _rate(rate: Rate) -> str:
 def _gap_line(gap: Gap, settings: Config) -> str:
     say = text()
     begin = say.moment(to_datetime(gap.start), settings.zone)
-    minutes = say.number(to_seconds(gap.duration) / 60, 1)
-    return say("stats.gap", start=begin, minutes=minutes, cause=say(f"gap.{gap.cause}"), pbx=gap.pbx)
+    unit, seconds = next((unit, seconds) for unit, seconds in _UNITS if to_seconds(gap.duration) >= 2 * seconds)
+    length = say(unit, number=say.number(to_seconds(gap.duration) / seconds, 1))
+    return say("stats.gap", start=begin, length=length, cause=say(f"gap.{gap.cause}"), pbx=gap.pbx)
 
 
 def _gap_json(gap: Gap, span: Period) -> dict[str, Any]:

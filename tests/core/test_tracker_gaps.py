@@ -69,6 +69,16 @@ def test_a_restarted_asterisk_may_use_its_channel_names_again():
     assert not scene.tracker.switch.legs
 
 
+def test_an_answer_stays_where_who_ended_the_call_is_not_known():
+    scene = Scene()
+    caller = scene.answered_call()
+    scene.tracker.lose_link(scene.at(10).now)
+    scene.at(20).ends(caller)
+    (record,) = scene.records
+    assert (record.outcome, record.ended_by, record.flags) == (Outcome.ANSWERED, None, (Flag.ENDED_IN_GAP,))
+    assert seconds(record.talk_duration) == pytest.approx(16, abs=0.1)
+
+
 def test_a_hang_up_before_the_list_that_ends_a_gap_does_not_tell_who_ended_the_call():
     scene = Scene()
     caller = scene.caller()
