@@ -323,7 +323,7 @@ async def test_stats_names_a_gap_and_the_share_observed(tmp_path):
     config.write_text(config.read_text().replace('site = "site"', 'site = "site"\nlanguage = "fr"'))
     status, output, errors = await telemon("stats", "-c", config, "-p", "hier..aujourd'hui", cwd=tmp_path)
     assert (status, errors) == (0, "")
-    assert re.search(r"Non observé à partir de [\d/]+ 00:00 pendant [\d\s,]+ min : telemon ne tournait pas", output)
+    assert re.search(r"Non observé à partir de [\d/]+ 00:00 pendant [\d\s,]+ h : telemon ne tournait pas", output)
 
 
 # demo
