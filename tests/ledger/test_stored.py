@@ -14,6 +14,7 @@ from telemon.completeness import completeness
 from telemon.instants import SECOND, to_datetime
 from telemon.ledger.models import Call
 from telemon.ledger.reader import read_calls, read_observations, totals
+from telemon.ledger.rows import fullness
 from telemon.observation import GapCause, Interval, Sight
 from telemon.privacy import pseudonym
 from telemon.records import (
@@ -98,10 +99,14 @@ RECORDS = st.builds(
 
 
 def fullest(records):
-    """Of the records of each call the one that says most, the later of two that say as much."""
+    """Of the records of each call the fullest, the later of two that are as full."""
+
+    def of(record):
+        return fullness(completeness(record), record.flags)
+
     best: dict[str, CallRecord] = {}
     for record in records:
-        if record.call_id not in best or completeness(record) >= completeness(best[record.call_id]):
+        if record.call_id not in best or of(record) >= of(best[record.call_id]):
             best[record.call_id] = record
     return best.values()
 
