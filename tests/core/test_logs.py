@@ -80,7 +80,7 @@ def test_the_level_is_of_what_telemon_says(capsys, level, kept):
 
 
 def test_the_libraries_only_warn_at_any_level(said):
-    libraries = [logging.getLogger(name) for name in ("asyncio", "sqlalchemy.engine", "uvicorn.access", "alembic")]
+    libraries = [logging.getLogger(name) for name in ("asyncio", "sqlalchemy.engine", "alembic")]
 
     def speak():
         for library in libraries:
