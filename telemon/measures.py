@@ -39,7 +39,7 @@ from telemon.rulesets import GoalKind
 from telemon.spread import TENTH, Spread, SpreadCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from telemon.instants import Duration
     from telemon.judgement import Judgement
@@ -233,13 +233,33 @@ def measure_by(
     period_duration: Duration | None = None,
 ) -> dict[_Key, Measures]:
     """Measure each group of calls that ``key`` makes, as ``measure`` does, in one pass."""
-    tallies: dict[_Key, _Tally] = {}
+    (measured,) = _tallied(calls, key, [(ruleset, cycle)])
+    return {group: tally.measures(gap_duration, period_duration) for group, tally in measured.items()}
+
+
+def measure_under(
+    calls: Iterable[CallRecord],
+    key: Callable[[CallRecord], _Key],
+    rules: Sequence[tuple[RuleSet, Duration]],
+) -> list[dict[_Key, Measures]]:
+    """Measure each group under several rule sets, each with its ring cycle, in one pass; no call is kept."""
+    return [
+        {group: tally.measures(0, None) for group, tally in tallies.items()} for tallies in _tallied(calls, key, rules)
+    ]
+
+
+def _tallied(
+    calls: Iterable[CallRecord], key: Callable[[CallRecord], _Key], rules: Sequence[tuple[RuleSet, Duration]]
+) -> list[dict[_Key, _Tally]]:
+    tallied: list[dict[_Key, _Tally]] = [{} for _ in rules]
     for call in calls:
         group = key(call)
-        if group not in tallies:
-            tallies[group] = _Tally(ruleset, cycle)
-        tallies[group].add(call)
-    return {group: tally.measures(gap_duration, period_duration) for group, tally in tallies.items()}
+        for tallies, (ruleset, cycle) in zip(tallied, rules, strict=True):
+            tally = tallies.get(group)
+            if tally is None:
+                tally = tallies[group] = _Tally(ruleset, cycle)
+            tally.add(call)
+    return tallied
 
 
 def measure_by_service(

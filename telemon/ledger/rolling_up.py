@@ -25,7 +25,7 @@ from telemon.ledger.models import TABLES
 from telemon.ledger.roll_up_sets import drop_sets, lock_sets
 from telemon.ledger.roll_ups import Stretch, bodies_of, calls_of
 from telemon.ledger.trouble import reason
-from telemon.measures import measure_by
+from telemon.measures import measure_under
 from telemon.roll_ups import Sums, body_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from telemon.instants import Instant
     from telemon.ledger.roll_up_sets import RollUpSet
-    from telemon.records import CallRecord
     from telemon.roll_ups import Definition
 
 CALLS: Final = 2000  # about as many are rolled up in one transaction while a set is being built
@@ -192,24 +191,25 @@ class Roller:
         """
         if end == start:
             return
-        sites = sorted({site for its_sites in by_digest.values() for site in its_sites})
-        calls = list(calls_of(connection, Stretch(sites, start, end)))
+        together: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
         for digest, its_sites in by_digest.items():
-            mine = calls if len(its_sites) == len(sites) else [call for call in calls if call.site in its_sites]
+            together[tuple(its_sites)].append(digest)
+        for its_sites, digests in together.items():
             stretch = Stretch(its_sites, start, end)
-            _replace(connection, stretch, digest, Span.HOUR, self._hours_of(mine, self._known[digest], stretch))
-            for finer, span in pairwise(Span):
-                self._add_up(connection, stretch, digest, finer, span, whole=whole)
+            for digest, hours in zip(digests, self._hours_of(connection, digests, stretch), strict=True):
+                _replace(connection, stretch, digest, Span.HOUR, hours)
+                for finer, span in pairwise(Span):
+                    self._add_up(connection, stretch, digest, finer, span, whole=whole)
 
-    def _hours_of(self, calls: Iterable[CallRecord], definition: Definition, stretch: Stretch) -> _Bodies:
+    def _hours_of(self, connection: Connection, digests: Sequence[str], stretch: Stretch) -> list[_Bodies]:
+        """Return the hours under each definition. The calls pass by: those of a busy hour would not fit in memory."""
         edges = self._buckets.starts(Span.HOUR, stretch.start, stretch.end)
-        measured = measure_by(
-            calls,
+        measured = measure_under(
+            calls_of(connection, stretch),
             lambda call: (call.site, edges[bisect_right(edges, call.arrived_at) - 1], call.service),
-            definition.ruleset,
-            definition.cycle,
+            [(self._known[digest].ruleset, self._known[digest].cycle) for digest in digests],
         )
-        return {key: body_of(measures) for key, measures in measured.items()}
+        return [{key: body_of(measures) for key, measures in each.items()} for each in measured]
 
     def _add_up(
         self, connection: Connection, stretch: Stretch, digest: str, finer: Span, span: Span, *, whole: bool
