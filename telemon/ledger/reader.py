@@ -68,7 +68,7 @@ def read_calls(
     query = query.order_by(*(key.desc() if newest_first else key for key in keys)).limit(limit)
     with snapshot(engine) as connection:
         for rows in connection.execute(query, execution_options={"yield_per": _CHUNK}).mappings().partitions():
-            yield from _calls_of(connection, rows)
+            yield from calls_from(connection, rows)
 
 
 def read_observations(engine: Engine, pbx: str, start: Instant, end: Instant) -> Iterator[Interval]:
@@ -129,7 +129,8 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         raise LedgerError(f"ledger {name}: cannot read: {reason(error)}") from error
 
 
-def _calls_of(connection: Connection, rows: Sequence[RowMapping]) -> Iterator[CallRecord]:
+def calls_from(connection: Connection, rows: Sequence[RowMapping]) -> Iterator[CallRecord]:
+    """Yield the records of rows of ``calls``, with the attempts and transfers that the same snapshot has of them."""
     attempts: defaultdict[str, list[RingAttempt]] = defaultdict(list)
     transfers: defaultdict[str, list[Transfer]] = defaultdict(list)
     call_ids = [row["call_id"] for row in rows]

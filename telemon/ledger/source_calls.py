@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from telemon.instants import to_datetime
 from telemon.ledger.models import TABLES
-from telemon.ledger.reader import _calls_of
+from telemon.ledger.reader import calls_from
 from telemon.ledger.rows import RowMaker, clean
 from telemon.privacy import pseudonym, without_numbers
 from telemon.records import (
@@ -85,7 +85,7 @@ def calls_by_id(connection: Connection, call_ids: Collection[str]) -> dict[str, 
     """Return those of these calls (at most some thousand) that the ledger has."""
     calls = TABLES["calls"]
     rows = connection.execute(select(calls).where(calls.columns.call_id.in_(call_ids))).mappings().all()
-    return {call.call_id: call for call in _calls_of(connection, rows)}
+    return {call.call_id: call for call in calls_from(connection, rows)}
 
 
 def sources_of(connection: Connection, call_ids: Collection[str]) -> dict[str, dict[str, CallRecord]]:
