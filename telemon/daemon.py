@@ -32,7 +32,8 @@ from telemon.web import Server, application, listen, server_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from telemon.config import Config, PbxConfig
+    from telemon.config import Config
+    from telemon.config_pbx import PbxConfig
     from telemon.journal.checkpoint import Checkpoint
     from telemon.records import CallRecord
     from telemon.roll_ups import Definition
@@ -190,7 +191,7 @@ class Daemon:
     def _reconnect(self, link: Link, group: asyncio.TaskGroup) -> None:
         log.info(text()("daemon.reconnecting", pbx=link.peer.name))
         self._watching[link.peer.name].cancel()
-        if not link.observer.watch.is_blind:
+        if not link.observer.is_lost:
             link.lose(link.now, GapCause.TELEMON_STOPPED)
         link.connected = False
         self._watch(link, group)
@@ -243,7 +244,7 @@ class Daemon:
     def _close(self) -> None:
         """Keep what is there: the journals first, for calls under way, then the ledger."""
         for link, recorder in zip(self.links, self.recorders, strict=True):
-            if not recorder.observer.watch.is_blind:
+            if not recorder.observer.is_lost:
                 link.lose(link.now, GapCause.TELEMON_STOPPED)
             recorder.journal.flush(DRAIN_SECONDS)
         self._store_observations()

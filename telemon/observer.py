@@ -116,6 +116,11 @@ class Observer:
         self.failures, self.last_failure = 0, None
 
     @property
+    def is_lost(self) -> bool:
+        """Whether the link is down, or has not shown yet what exists; time that comes twice is a gap as well."""
+        return self.tracker.blind_since is not None
+
+    @property
     def events(self) -> int:
         """How many events were used."""
         return sum(self.seen.values())
@@ -159,14 +164,15 @@ class Observer:
             self.watch.lose(self._listed_at[0], GapCause.EVENTS_DROPPED)
             self.watch.see(self._listed_at[-1])
         self._listed_at.append(at)
-        if self._sighted_at is None:
+        if self._sighted_at is None or at >= self._sighted_at:
+            self._sighted_at = None
             self.watch.see(at)
 
     def _hear(self, clock: Instant, received_at: Instant) -> None:
         step = self.timekeeper.hear(clock, received_at)
         if step is not None:
             self._stepped(step)
-        if self._sighted_at is not None and clock >= self._sighted_at:
+        if self._sighted_at is not None and clock >= self._sighted_at and not self.is_lost:
             self.watch.see(self._sighted_at)
             self._sighted_at = None
 

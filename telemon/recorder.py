@@ -93,7 +93,7 @@ class Recorder:
         observer.forget_failures()
         if observer.reached is None:
             return
-        if not observer.watch.is_blind:
+        if not observer.is_lost:
             self.journal.append(Lost(observer.reached, GapCause.TELEMON_STOPPED))
             observer.lose(observer.reached, GapCause.TELEMON_STOPPED)
         log.info(text()("daemon.resumed", pbx=observer.pbx, count=count, calls=len(observer.tracker.calls)))

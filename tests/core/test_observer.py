@@ -113,6 +113,19 @@ def test_while_a_time_comes_a_second_time_nothing_is_seen_for_sure():
     assert not stage.observer.watch.is_blind
 
 
+def test_a_link_that_falls_while_a_time_comes_again_must_stand_before_anything_is_seen():
+    stage = Stage()
+    stage.at(0).ping()
+    stage.step(-HOUR)
+    stage.at(10).ping()
+    stage.observer.lose(START + (20 - HOUR) * SECOND, GapCause.LINK_CUT)
+    stage.at(HOUR + 1).ping()
+    assert stage.observer.watch.is_blind
+    stage.at(HOUR + 5).list_channels()
+    assert not stage.observer.watch.is_blind
+    assert stage.observer.watch.current.started_at == START + SECOND  # when the list was asked for, on the PBX's clock
+
+
 def test_a_hangup_that_never_came_makes_the_time_between_the_lists_a_gap():
     stage = Stage()
     stage.at(5).arrives()
