@@ -9,69 +9,31 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from telemon.cadences import ring_cycle
+from telemon.config_duty import (
+    DUTY_TABLES,
+    AgiConfig,
+    CrisisConfig,
+    OfficerConfig,
+    PermanenceConfig,
+    ProbeConfig,
+    RosterConfig,
+    ShiftConfig,
+)
 from telemon.config_errors import explain
+from telemon.config_pbx import Name, PbxConfig
 from telemon.errors import ConfigError
 from telemon.opening import ALWAYS, parse_hours
 from telemon.records import ServiceKind
 from telemon.rulesets import load_rulesets
-from telemon.services import INBOUND_CONTEXTS, Numbering, Service
+from telemon.services import Numbering, Service
 from telemon.texts import text
 
 PLACES: Final = (Path("telemon.toml"), Path("/etc/telemon/telemon.toml"))
 _STRICT = ConfigDict(extra="forbid", frozen=True)
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class PbxConfig(BaseModel):
-    """One Asterisk."""
-
-    model_config = _STRICT
-    name: Name = "pbx"
-    host: str = "127.0.0.1"
-    port: Port = 5038
-    username: str = "telemon"
-    secret: SecretStr | None = None
-    secret_file: Path | None = None
-    tls: bool = False
-    tls_ca: Path | None = None
-    tls_verify: bool = True
-    plain_login: bool = False
-    event_filter: bool = True
-    ping_seconds: Annotated[float, Field(ge=0.1, le=300)] = 10
-    clock_tolerance_seconds: Annotated[float, Field(ge=0.5, le=1e9)] = 0.5
-    inbound_contexts: tuple[str, ...] = INBOUND_CONTEXTS
-    machines: tuple[str, ...] = ()
-
-    def resolve_secret(self) -> str:
-        """Return the secret: systemd's credential, its file, ``TELEMON_SECRET_<NAME>``, or the configuration's own.
-
-        Raises:
-            ConfigError: there is none, or the file cannot be read.
-        """
-        path = self._credential() or self.secret_file
-        if path is not None:
-            try:
-                return path.read_text(encoding="utf-8").strip()
-            except OSError as error:
-                reason = error.strerror
-                raise ConfigError(text()("config.secret_file", pbx=self.name, path=path, reason=reason)) from error
-        variable = f"TELEMON_SECRET_{self.name.upper().replace('-', '_').replace('.', '_')}"
-        if variable in os.environ:
-            return os.environ[variable]
-        if self.secret is None:
-            raise ConfigError(text()("config.no_secret", pbx=self.name, variable=variable))
-        return self.secret.get_secret_value()
-
-    def _credential(self) -> Path | None:
-        """Return what ``LoadCredential=<name>.secret:…`` of the unit gave us, if it did (systemd.exec(5))."""
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        path = Path(folder, f"{self.name}.secret") if folder else None
-        return path if path is not None and path.exists() else None
 
 
 class ServiceConfig(BaseModel):
@@ -85,7 +47,12 @@ class ServiceConfig(BaseModel):
     contexts: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
     hours: tuple[str, ...] = ()
+    holidays: str = ""
     closed_on: tuple[date, ...] = ()
+    opened_on: dict[date, str] = {}
+    outside_hours: str = ""
+    night_switch: str = ""
+    trunks: tuple[str, ...] = ()
 
     @field_validator("hours")
     @classmethod
@@ -126,6 +93,7 @@ class WebConfig(BaseModel):
     model_config = _STRICT
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 9714
+    token_file: Path | None = None
 
 
 class Config(BaseSettings):
@@ -147,6 +115,13 @@ class Config(BaseSettings):
     service: tuple[ServiceConfig, ...] = ()
     ledger: LedgerConfig = LedgerConfig()
     journal: JournalConfig = JournalConfig()
+    permanence: PermanenceConfig = PermanenceConfig()
+    roster: RosterConfig = RosterConfig()
+    shift: tuple[ShiftConfig, ...] = ()
+    officer: tuple[OfficerConfig, ...] = ()
+    probe: ProbeConfig = ProbeConfig()
+    agi: AgiConfig = AgiConfig()
+    crisis: CrisisConfig = CrisisConfig()
     log: LogConfig = LogConfig()
     web: WebConfig = WebConfig()
 
@@ -231,9 +206,14 @@ class Config(BaseSettings):
         """Return the first half of this PBX's call ids: the site, and the PBX where there are several."""
         return self.site if len(self.pbx) == 1 else f"{self.site}/{pbx.name}"
 
+    @property
+    def state_folder(self) -> Path:
+        """Where telemon keeps what it must not forget, beside the ledger and the journal."""
+        return self.ledger.key_file.parent
+
     def journal_folder(self, pbx: PbxConfig) -> Path:
         """Return where this PBX's journal lies."""
-        folder = self.journal.folder or self.ledger.key_file.parent / "journal"
+        folder = self.journal.folder or self.state_folder / "journal"
         return folder / pbx.name
 
     def _service(self, service: ServiceConfig) -> Service:
@@ -281,7 +261,7 @@ def _validated(data: dict[str, Any], source: str, name: str) -> Config:
     except ValidationError as error:
         tables: dict[str, type[BaseModel]] = {
             "": Config, "pbx": PbxConfig, "service": ServiceConfig, "ledger": LedgerConfig,
-            "journal": JournalConfig, "log": LogConfig, "web": WebConfig,
+            "journal": JournalConfig, "log": LogConfig, "web": WebConfig, **DUTY_TABLES,
         }  # fmt: skip
         known = {table: model.model_fields for table, model in tables.items()}
         raise ConfigError("\n".join(explain(problem, source, name, known) for problem in error.errors())) from None

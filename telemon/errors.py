@@ -7,6 +7,10 @@
     ├── CaptureError           a capture to replay cannot be read
     ├── JournalError           the journal's folder cannot be used, or a segment is damaged
     ├── SourceError            a file or database of Asterisk's own records cannot be read
+    ├── RosterError            the duty calendar cannot be fetched or read
+    ├── PresenceError          a sign-in is refused: who, or with which PIN
+    ├── ProbeError             a test call cannot be placed
+    ├── CrisisError            a crisis cell cannot be opened, joined or closed now
     ├── AmiError               something between telemon and one Asterisk
     │   ├── AmiProtocolError       the bytes are no AMI, or beyond a limit
     │   ├── AmiInjectionError      an outgoing header would carry CR, LF or NUL
@@ -38,6 +42,22 @@ class JournalError(TelemonError):
 
 class SourceError(TelemonError):
     """A queue_log, CDR or CEL, given to ``telemon import``, cannot be read."""
+
+
+class RosterError(TelemonError):
+    """The duty calendar cannot be fetched, or says what nobody can follow."""
+
+
+class PresenceError(TelemonError):
+    """Somebody cannot be signed in or out."""
+
+
+class ProbeError(TelemonError):
+    """A test call cannot be placed, or not now."""
+
+
+class CrisisError(TelemonError):
+    """What is asked of a crisis cell does not fit the stage it is in."""
 
 
 class AmiError(TelemonError):

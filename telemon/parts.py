@@ -15,7 +15,8 @@ from telemon.tracker import Tracker
 if TYPE_CHECKING:
     import ssl
 
-    from telemon.config import Config, PbxConfig
+    from telemon.config import Config
+    from telemon.config_pbx import PbxConfig
 
 _DAY: Final = 86_400 * SECOND
 _MEGABYTE: Final = 1_000_000

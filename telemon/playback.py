@@ -19,7 +19,8 @@ from telemon.tracker import Tracker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from telemon.config import Config, PbxConfig
+    from telemon.config import Config
+    from telemon.config_pbx import PbxConfig
     from telemon.observation import Interval
     from telemon.records import CallRecord
 

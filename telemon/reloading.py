@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from telemon.ami.entrance import Peer
-    from telemon.config import Config, PbxConfig
+    from telemon.config import Config
+    from telemon.config_pbx import PbxConfig
 
 # What every call's identity and reckoning rest on, and what is opened once.
 _WAITING: Final = frozenset({"site", "observer", "timezone", "country", "ledger", "journal", "web"})

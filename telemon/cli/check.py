@@ -20,7 +20,8 @@ from telemon.rulesets import load_rulesets, ruleset_at
 from telemon.texts import text
 
 if TYPE_CHECKING:
-    from telemon.config import Config, PbxConfig
+    from telemon.config import Config
+    from telemon.config_pbx import PbxConfig
 
 # Per read class an event that every call brings.
 _SIGNS = {"call": ami.NewChannel, "dialplan": ami.NewExten, "agent": ami.QueueJoin}

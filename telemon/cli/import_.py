@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from telemon.config import Config, PbxConfig
+    from telemon.config import Config
+    from telemon.config_pbx import PbxConfig
     from telemon.records import CallRecord
     from telemon.repair.sources import Source
 

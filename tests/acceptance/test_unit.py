@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from telemon.config import PbxConfig
+from telemon.config_pbx import PbxConfig
 from tests.acceptance.commands import telemon
 
 

@@ -6,7 +6,9 @@ from importlib.resources import files
 
 import pytest
 
-from telemon.config import Config, PbxConfig, ServiceConfig, load
+from telemon.config import Config, ServiceConfig, load
+from telemon.config_duty import DUTY_TABLES, OfficerConfig, ShiftConfig
+from telemon.config_pbx import PbxConfig
 from telemon.errors import ConfigError
 from telemon.records import ServiceKind
 from telemon.texts import LANGUAGES, use
@@ -256,14 +258,20 @@ def test_a_template_shows_every_key_and_its_default(write, language):
         assert getattr(config, key) == getattr(default, key), key
     without_secret = config.pbx[0].model_copy(update={"secret_file": None})
     assert without_secret == default.pbx[0]
-    for key in Config.model_fields | PbxConfig.model_fields | ServiceConfig.model_fields:
+    tables = (Config, PbxConfig, ServiceConfig, *DUTY_TABLES.values())
+    for key in {key for table in tables for key in table.model_fields}:
         assert re.search(rf"\b{key}\b", template(language)), key
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_a_template_comments_out_is_right_as_well(write, language):
     source = template(language)
-    source = re.sub(r"^# (hours|\[rule_sets|version|valid_from|title_|max_rings)", r"\1", source, flags=re.MULTILINE)
+    keys = "|".join(("hours", r"\[rule_sets", "version", "valid_from", "title_", "max_rings",
+                     r"\[\[shift", r"\[\[officer",
+                     *OfficerConfig.model_fields.keys() - {"pin"}, *ShiftConfig.model_fields, "closed_on", "opened_on",
+                     "holidays", "trunks", "night_switch", "token_file"))  # fmt: skip
+    source = re.sub(rf"^# ({keys})", r"\1", source, flags=re.MULTILINE)
     config = load(write(source))
     assert config.service[0].hours
     assert config.rule_sets["ours"]["max_rings"] == 4
+    assert config.shift[0].officer == config.officer[0].id == "cdurand"

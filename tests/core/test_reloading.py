@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from telemon.ami.entrance import Peer
-from telemon.config import Config, PbxConfig
+from telemon.config import Config
+from telemon.config_pbx import PbxConfig
 from telemon.reloading import change, must_reconnect
 
 SERVICE = {"name": "standard", "ddis": ("0102030405",)}

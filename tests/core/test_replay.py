@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from telemon.config import Config, JournalConfig, PbxConfig
+from telemon.config import Config, JournalConfig
+from telemon.config_pbx import PbxConfig
 from telemon.errors import AmiProtocolError, CaptureError
 from telemon.journal.entries import Heard
 from telemon.journal.writer import Journal
