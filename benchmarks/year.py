@@ -30,8 +30,8 @@ from telemon.instants import SECOND, from_datetime
 from telemon.ledger.models import TABLES
 from telemon.ledger.roll_ups import Stretch, read_measures, totals
 from telemon.ledger.rolling_up import Roller
-from telemon.ledger.rows import stamp
 from telemon.ledger.store import open_ledger
+from telemon.ledger.values import stamp
 from telemon.periods import parse_period
 from telemon.roll_ups import definitions
 from telemon.rulesets import load_rulesets

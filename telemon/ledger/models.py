@@ -186,4 +186,87 @@ class SourceCall(SQLModel, table=True):
     body: str = Field(sa_type=Text)
 
 
+class CoverRow(SQLModel, table=True):
+    """One stretch of one permanence in one state; see ``telemon.duty_records.CoverInterval``."""
+
+    __tablename__ = "coverage"
+
+    site: str = Field(primary_key=True)
+    service: str = Field(primary_key=True)
+    observer: str = Field(primary_key=True)
+    started_at: datetime = Field(sa_type=UtcDateTime, primary_key=True)
+    ended_at: datetime | None = Field(sa_type=UtcDateTime)
+    state: str
+    cause: str | None
+
+
+class ProbeRow(SQLModel, table=True):
+    """One test call; see ``telemon.duty_records.Probe``."""
+
+    __tablename__ = "probes"
+    __table_args__ = (Index("ix_probes_ordered_at", "ordered_at"),)
+
+    probe_id: str = Field(primary_key=True)
+    site: str
+    service: str
+    pbx: str
+    number: str
+    ordered_by: str
+    ordered_at: datetime = Field(sa_type=UtcDateTime)
+    result: str | None
+    call_id: str | None
+    alerting_at: datetime | None = Field(sa_type=UtcDateTime)
+    answered_at: datetime | None = Field(sa_type=UtcDateTime)
+    confirmed_at: datetime | None = Field(sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(sa_type=UtcDateTime)
+    answered_by: str | None
+    reason: str
+
+
+class PresenceRow(SQLModel, table=True):
+    """One time an officer signed in or out; see ``telemon.duty_records.PresenceChange``."""
+
+    __tablename__ = "presences"
+
+    site: str = Field(primary_key=True)
+    officer: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime, primary_key=True)
+    action: str
+    through: str
+    extension: str
+
+
+class CrisisRow(SQLModel, table=True):
+    """One crisis cell; see ``telemon.duty_records.Crisis``."""
+
+    __tablename__ = "crises"
+
+    crisis_id: str = Field(primary_key=True)
+    site: str
+    service: str
+    title: str
+    is_exercise: bool
+    plan: int
+    deadline_seconds: float
+    ordered_at: datetime = Field(sa_type=UtcDateTime)
+    ordered_by: str
+    staffed_at: datetime | None = Field(sa_type=UtcDateTime)
+    line_opened_at: datetime | None = Field(sa_type=UtcDateTime)
+    operational_at: datetime | None = Field(sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(sa_type=UtcDateTime)
+    closed_by: str
+
+
+class CrisisMemberRow(SQLModel, table=True):
+    """Somebody's stay in a crisis cell; see ``telemon.duty_records.CrisisMember``."""
+
+    __tablename__ = "crisis_members"
+
+    crisis_id: str = Field(foreign_key="crises.crisis_id", ondelete="CASCADE", primary_key=True)
+    person: str = Field(primary_key=True)
+    joined_at: datetime = Field(sa_type=UtcDateTime, primary_key=True)
+    left_at: datetime | None = Field(sa_type=UtcDateTime)
+    through: str
+
+
 TABLES = SQLModel.metadata.tables

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from telemon.cadences import rings_if_any
 from telemon.completeness import completeness
-from telemon.instants import SECOND, to_iso
+from telemon.duty_records import CoverInterval
+from telemon.instants import SECOND
+from telemon.ledger.duty_rows import KEY_COLUMNS, TABLE_OF, DutyItem, duty_row
+from telemon.ledger.values import Row, clean, stamp
 from telemon.observation import Interval
 from telemon.privacy import pseudonym, without_numbers
 from telemon.records import CallRecord, Flag
@@ -20,10 +23,9 @@ from telemon.records import CallRecord, Flag
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from telemon.instants import Duration, Instant
+    from telemon.instants import Duration
 
-Row = tuple[object, ...]
-Item = CallRecord | Interval
+Item = CallRecord | Interval | DutyItem
 
 _OF_GAPS = frozenset({
     Flag.ALERTED_IN_GAP, Flag.ANSWERED_IN_GAP, Flag.ARRIVED_IN_GAP, Flag.ENDED_IN_GAP, Flag.SEEN_THROUGH_GAP,
@@ -33,12 +35,12 @@ _OPERATORS = 4096  # distinct interfaces whose pseudonymised form is remembered
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What one batch writes: each call once, what says most of it, and each observation once, the latest of it."""
+    """What one batch writes: each call once, what says most of it, and of everything else, by table, the latest."""
 
     calls: list[Row]
     attempts: list[Row]
     transfers: list[Row]
-    observations: list[Row]
+    others: dict[str, list[Row]]
 
     def without_calls(self, call_ids: Collection[str]) -> Rows:
         """Return all but the rows of some calls."""
@@ -46,7 +48,7 @@ class Rows:
             return self
         left = ([row for row in rows if row[0] not in call_ids] for rows in (self.calls, self.attempts, self.transfers))
         calls, attempts, transfers = left
-        return Rows(calls=calls, attempts=attempts, transfers=transfers, observations=self.observations)
+        return Rows(calls=calls, attempts=attempts, transfers=transfers, others=self.others)
 
 
 class RowMaker:
@@ -64,22 +66,28 @@ class RowMaker:
             OverflowError, TypeError, ValueError: a record holds what no row can.
         """
         calls: dict[str, CallRecord] = {}
-        observations: dict[tuple[str, str, Instant], Row] = {}
+        others: dict[str, dict[Row, Row]] = {}
         for item in items:
             if isinstance(item, CallRecord):
                 call_id = clean(item.call_id)
                 before = calls.get(call_id)
                 if before is None or _fullness(item) >= _fullness(before):
                     calls[call_id] = item
-            elif item.started_at != item.ended_at:  # or it would take the place of the one that follows it
-                observations[clean(item.pbx), clean(item.observer), item.started_at] = _observation_row(item)
+            elif not _is_empty(item):
+                table, row = self._other_row(item)
+                others.setdefault(table, {})[row[: KEY_COLUMNS[table]]] = row
         ordered = sorted(calls.items())
         return Rows(
             calls=[self._call_row(call_id, call) for call_id, call in ordered],
             attempts=[row for call_id, call in ordered for row in self._attempt_rows(call_id, call)],
             transfers=[row for call_id, call in ordered for row in self._transfer_rows(call_id, call)],
-            observations=[row for _, row in sorted(observations.items())],
+            others={table: [row for _, row in sorted(rows.items())] for table, rows in others.items()},
         )
+
+    def _other_row(self, item: Interval | DutyItem) -> tuple[str, Row]:
+        if isinstance(item, Interval):
+            return "observations", _observation_row(item)
+        return TABLE_OF[type(item)], duty_row(item, self._address)
 
     def _call_row(self, call_id: str, call: CallRecord) -> Row:
         ring_duration = call.ring_duration
@@ -150,29 +158,14 @@ def _fullness(call: CallRecord) -> tuple[int, int]:
     return fullness(completeness(call), call.flags)
 
 
-def clean(text: str) -> str:
-    """Return text that every database takes: NUL and lone surrogates (bytes that were no UTF-8) become U+FFFD."""
-    if text.isprintable():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-
-
-def stamp(instant: Instant | None) -> str | None:
-    """Return an instant as ``telemon.instants.to_iso`` does, several times faster in a stream of near instants."""
-    if instant is None:
-        return None
-    second, microseconds = divmod(instant, SECOND)
-    return f"{_second(second)}.{microseconds:06d}+00:00"
-
-
-@lru_cache(1024)
-def _second(second: int) -> str:
-    return to_iso(second * SECOND).partition(".")[0]
-
-
 @lru_cache(1024)
 def _list(values: tuple[str, ...]) -> str:
     return json.dumps(values)
+
+
+def _is_empty(item: Interval | DutyItem) -> bool:
+    """Whether a stretch has no length: it would take the place of the one that follows it."""
+    return isinstance(item, Interval | CoverInterval) and item.started_at == item.ended_at
 
 
 def _seconds(duration: Duration | None) -> float | None:

@@ -17,7 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from telemon.instants import to_datetime
 from telemon.ledger.models import TABLES
 from telemon.ledger.reader import calls_from
-from telemon.ledger.rows import RowMaker, clean
+from telemon.ledger.rows import RowMaker
+from telemon.ledger.values import clean
 from telemon.privacy import pseudonym, without_numbers
 from telemon.records import (
     AttemptResult,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from telemon.instants import Duration, Instant
-    from telemon.ledger.rows import Row
+    from telemon.ledger.values import Row
 
 LIVE: Final = "live"
 """The source under which a call is kept as telemon saw it."""

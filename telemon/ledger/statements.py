@@ -19,6 +19,7 @@ from sqlalchemy import insert
 
 from telemon.errors import LedgerError
 from telemon.instants import EPOCH
+from telemon.ledger.duty_rows import KEY_COLUMNS
 from telemon.ledger.models import TABLES
 from telemon.ledger.rows import fullness
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Dialect
 
-    from telemon.ledger.rows import Row, Rows
+    from telemon.ledger.rows import Rows
+    from telemon.ledger.values import Row
 
 _PARAMETERS = 30_000  # in one statement; SQLite allows 32,766, PostgreSQL 65,535
 _SMALLER = (128, 16, 1)  # rows in the statements for what is left
@@ -70,8 +72,8 @@ class Stored(NamedTuple):
 class Statements:
     """Writes the rows of one batch, within the caller's transaction.
 
-    Two writers of the same calls never deadlock: calls that there are, new calls, observations and stale hours are
-    locked one after the other, each in the order of their keys.
+    Two writers of the same calls never deadlock: calls that there are, new calls, the other tables and stale hours
+    are locked one after the other, each in the order of their keys.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -82,7 +84,7 @@ class Statements:
         self._replace_calls = _insert("calls", dialect, _replacing("calls"))
         self._remove_children = [_REMOVE.format(table=table, of_calls=of_calls) for table in _CHILDREN]
         self._insert_children = [_insert(table, dialect) for table in _CHILDREN]
-        self._put_observations = _insert("observations", dialect, _replacing("observations"))
+        self._put_others = {table: _insert(table, dialect, _replacing(table)) for table in KEY_COLUMNS}
         self._mark_hours = _insert("stale_hours", dialect, _ONE_MORE)
 
     def begin(self, connection: Connection) -> None:
@@ -91,7 +93,7 @@ class Statements:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def write(self, connection: Connection, rows: Rows) -> None:
-        """Put observations, and calls with their children; of a call that is there already, keep what says more.
+        """Put calls with their children, and everything else; of a call that is there already, keep what says more.
 
         Every hour of which a call changes is marked stale.
 
@@ -102,7 +104,8 @@ class Statements:
         kept = {call_id(call) for call in rows.calls if _says_less(call, stored.get(call_id(call)))}
         rows = rows.without_calls(kept)
         self._write_calls(connection, rows, stored)
-        _run(connection, self._put_observations, rows.observations)
+        for table, put in self._put_others.items():
+            _run(connection, put, rows.others.get(table, ()))
         hours = {_site_hour(before.site, before.arrived_at) for name, before in stored.items() if name not in kept}
         hours |= {_site_hour(cast("str", call[_SITE]), cast("str", call[_ARRIVED_AT])) for call in rows.calls}
         _run(connection, self._mark_hours, [(*hour, 1) for hour in sorted(hours)])
@@ -130,6 +133,11 @@ class Statements:
     def _one(self, call_ids: Sequence[str]) -> tuple[object]:
         """Return calls as one parameter."""
         return (json.dumps(call_ids) if self._is_sqlite else call_ids,)
+
+
+def put_row(connection: Connection, table: str, row: Row) -> None:
+    """Write one row of a table of ``KEY_COLUMNS``, in the place of the one with its key."""
+    _run(connection, _insert(table, connection.dialect, _replacing(table)), [row])
 
 
 def call_id(row: Row) -> str:

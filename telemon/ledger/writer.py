@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from telemon.errors import LedgerError
+from telemon.ledger.duty_rows import TABLE_OF
 from telemon.ledger.rows import RowMaker
 from telemon.ledger.statements import OvertakenError, Statements
 from telemon.ledger.trouble import reason
+from telemon.observation import Interval
 from telemon.records import CallRecord
 
 if TYPE_CHECKING:
@@ -222,7 +224,11 @@ class LedgerWriter:
 
 
 def _label(item: Item) -> str:
-    return f"call {item.call_id!r}" if isinstance(item, CallRecord) else f"observation of {item.pbx!r}"
+    if isinstance(item, CallRecord):
+        return f"call {item.call_id!r}"
+    if isinstance(item, Interval):
+        return f"observation of {item.pbx!r}"
+    return f"what is kept in table {TABLE_OF[type(item)]!r}"
 
 
 def _blames_the_data(error: Exception) -> bool:

@@ -46,7 +46,7 @@ def first_ledger(url):
             ("calls", [row[:-1] for row in rows.calls]),
             ("ring_attempts", rows.attempts),
             ("transfers", rows.transfers),
-            ("observations", [(row[0], *row[2:]) for row in rows.observations]),
+            ("observations", [(row[0], *row[2:]) for row in rows.others["observations"]]),
         ):
             marks = ", ".join([mark] * len(values[0]))
             connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", values)
