@@ -26,7 +26,8 @@ from telemon.config_duty import (
 from telemon.config_errors import explain
 from telemon.config_pbx import Name, PbxConfig
 from telemon.errors import ConfigError
-from telemon.opening import ALWAYS, parse_hours
+from telemon.opening import ALWAYS, OpeningHours, parse_hours
+from telemon.public_holidays import holidays_of
 from telemon.records import ServiceKind
 from telemon.rulesets import load_rulesets
 from telemon.services import Numbering, Service
@@ -59,6 +60,26 @@ class ServiceConfig(BaseModel):
     def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         parse_hours(value, UTC)
         return value
+
+    @field_validator("opened_on")
+    @classmethod
+    def _readable_days(cls, value: dict[date, str]) -> dict[date, str]:
+        parse_hours((), UTC, opened_on=value)
+        return value
+
+    @field_validator("holidays")
+    @classmethod
+    def _known_place(cls, value: str) -> str:
+        if value:
+            holidays_of("fr", value)
+        return value
+
+    def opening_hours(self, zone: ZoneInfo) -> OpeningHours | None:
+        """Return when it takes calls; None: always."""
+        if not (self.hours or self.closed_on or self.opened_on or self.holidays):
+            return None
+        holidays = holidays_of("fr", self.holidays) if self.holidays else None
+        return parse_hours(self.hours or ALWAYS, zone, self.closed_on, self.opened_on, holidays)
 
 
 class LedgerConfig(BaseModel):
@@ -94,6 +115,22 @@ class WebConfig(BaseModel):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 9714
     token_file: Path | None = None
+
+    def resolve_token(self) -> str | None:
+        """Return the token that the API asks for; None where nobody may use it.
+
+        Raises:
+            ConfigError: its file cannot be read, or is empty.
+        """
+        if self.token_file is None:
+            return None
+        try:
+            token = self.token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(text()("config.token_file", path=self.token_file, reason=error.strerror)) from error
+        if not token:
+            raise ConfigError(text()("config.token_empty", path=self.token_file))
+        return token
 
 
 class Config(BaseSettings):
@@ -177,6 +214,10 @@ class Config(BaseSettings):
     def _distinct_services(cls, value: tuple[ServiceConfig, ...]) -> tuple[ServiceConfig, ...]:
         if len({service.name for service in value}) != len(value):
             raise ValueError(text()("config.service_names"))
+        permanences = {service.name for service in value if service.kind is ServiceKind.PERMANENCE}
+        for service in value:
+            if service.outside_hours and service.outside_hours not in permanences:
+                raise ValueError(text()("config.outside_hours", service=service.name, named=service.outside_hours))
         return value
 
     @field_validator("pbx")
@@ -224,9 +265,10 @@ class Config(BaseSettings):
             queues=service.queues,
             contexts=service.contexts,
             operators=service.operators,
-            hours=parse_hours(service.hours or ALWAYS, self.zone, service.closed_on)
-            if service.hours or service.closed_on
-            else None,
+            hours=service.opening_hours(self.zone),
+            outside_hours=service.outside_hours,
+            night_switch=service.night_switch,
+            trunks=service.trunks,
         )
 
 

@@ -63,6 +63,9 @@ class Service:
     contexts: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()  # devices that answer it, beside the members of its queues
     hours: OpeningHours | None = None
+    outside_hours: str = ""  # the permanence that takes its calls while it is closed
+    night_switch: str = ""  # the device or ``db:family/key`` by which the PBX says that it is closed
+    trunks: tuple[str, ...] = ()  # devices by which its callers come
 
     def is_open(self, at: Instant) -> bool:
         """Whether the service takes calls at this instant; without hours, always."""

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from datetime import datetime
 from importlib.resources import files
 
 import pytest
@@ -10,6 +11,7 @@ from telemon.config import Config, ServiceConfig, load
 from telemon.config_duty import DUTY_TABLES, OfficerConfig, ShiftConfig
 from telemon.config_pbx import PbxConfig
 from telemon.errors import ConfigError
+from telemon.instants import from_datetime
 from telemon.records import ServiceKind
 from telemon.texts import LANGUAGES, use
 
@@ -222,6 +224,44 @@ def test_a_missing_secret_says_where_it_may_be(tmp_path):
         PbxConfig().resolve_secret()
     with pytest.raises(ConfigError, match="none cannot be read"):
         PbxConfig(secret_file=tmp_path / "none").resolve_secret()
+
+
+def test_opening_hours_know_holidays_and_days_of_their_own(write):
+    source = """
+[[service]]
+name = "standard"
+hours = ["mon-fri 08:00-18:00"]
+holidays = "57"
+closed_on = [2026-05-15]
+opened_on = { 2026-12-26 = "09:00-12:00" }
+outside_hours = "permanence"
+trunks = ["PJSIP/trunk"]
+[[service]]
+name = "permanence"
+kind = "permanence"
+"""
+    config = load(write(source))
+    standard, permanence = config.numbering(config.pbx[0]).services
+    noon = {
+        day: from_datetime(datetime(2026, *day, 11, tzinfo=config.zone))
+        for day in [(4, 3), (5, 15), (12, 26), (12, 28)]
+    }
+    assert [standard.is_open(at) for at in noon.values()] == [False, False, True, True]
+    assert (standard.outside_hours, standard.trunks, permanence.hours) == ("permanence", ("PJSIP/trunk",), None)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('holidays = "Atlantis"', "Atlantis"),
+        ('opened_on = { 2026-12-26 = "9-12" }', "9-12"),
+        ('outside_hours = "nuit"', 'names no [[service]] of kind "permanence"'),
+    ],
+)
+def test_wrong_hours_are_named_with_their_line(write, line, said):
+    message = refusal(write(f'site = "a"\n\n[[service]]\nname = "standard"\n{line}\n'))
+    assert said in message
+    assert re.search(r"site\.toml:[35]:", message), message
 
 
 def test_no_representation_shows_the_secret(write):
