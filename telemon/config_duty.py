@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, time
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from telemon.duty_records import Officer
+from telemon.pins import check_hash
+from telemon.probes import LEAST_PER_DAY
+from telemon.roster_table import parse_days
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
-_PIN: Final = re.compile(r"scrypt\$\d+\$\d+\$\d+\$[A-Za-z0-9+/=_-]+\$[A-Za-z0-9+/=_-]+")
 Minutes = Annotated[float, Field(gt=0, le=24 * 60)]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{1,10}$")]
 
@@ -47,6 +48,12 @@ class ShiftConfig(BaseModel):
     last: date | None = None
     every_weeks: Annotated[int, Field(ge=1, le=520)] = 1
 
+    @field_validator("days")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        parse_days(value)
+        return value
+
 
 class OfficerConfig(BaseModel):
     """Somebody who may be on duty."""
@@ -62,8 +69,8 @@ class OfficerConfig(BaseModel):
     @field_validator("pin")
     @classmethod
     def _hashed(cls, value: str) -> str:
-        if value and _PIN.fullmatch(value) is None:
-            raise ValueError("a PIN is never written in clear; 'telemon pin' prints what belongs here")
+        if value:
+            check_hash(value)
         return value
 
     @property
@@ -80,6 +87,13 @@ class ProbeConfig(BaseModel):
     number: str = ""
     seconds: Annotated[float, Field(ge=5, le=300)] = 60
     confirm: bool = True
+
+    @field_validator("per_day")
+    @classmethod
+    def _often_enough(cls, value: float) -> float:
+        if 0 < value < LEAST_PER_DAY:
+            raise ValueError(f"at least {LEAST_PER_DAY:.3f}, one test call a month, or 0 for none")
+        return value
 
 
 class AgiConfig(BaseModel):

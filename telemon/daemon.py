@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from telemon.ami.link import Link
 from telemon.cadences import ring_cycle
+from telemon.crisis_pages import crisis_routes
+from telemon.duties import Duties
+from telemon.duty_metrics import DutyMetrics
 from telemon.errors import TelemonError
 from telemon.ledger.pseudonym_key import load_or_create_key
 from telemon.ledger.roll_ups import totals
@@ -31,6 +34,8 @@ from telemon.web import Server, application, listen, server_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from starlette.routing import Route
 
     from telemon.config import Config
     from telemon.config_pbx import PbxConfig
@@ -85,7 +90,9 @@ class Daemon:
         ]
         journals = {recorder.observer.pbx: recorder.journal for recorder in self.recorders}
         self._upkeep = self._keeping_up(config)
+        self.duties = Duties(config, self._engine, self.ledger, self.links)
         self.metrics = Metrics(config.site, cycle, self.links, self.ledger, journals)
+        self.metrics.registry.register(DutyMetrics(config.site, self.duties))
         self.ledger.flush(DRAIN_SECONDS)  # what the journals gave back is counted with the rest
         self.metrics.restore(totals(self._engine, _sites(config), _roll_ups(config)))
 
@@ -111,7 +118,8 @@ class Daemon:
         """Run until ``stop``, SIGTERM or SIGINT; SIGHUP reads the configuration again."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(log_loop_failure)
-        server = server_for(application(self.metrics, self.links, self.ledger))
+        pages = application(self.metrics, self.links, self.ledger, self._crisis_pages())
+        server = server_for(pages)
         log.info(text()("daemon.serving", address=self.address))
         self._upkeep.start()
         try:
@@ -120,7 +128,7 @@ class Daemon:
                     loop.add_signal_handler(number, self.stop)
                 if self._reread is not None:
                     loop.add_signal_handler(signal.SIGHUP, self._hang_up, self._reread, group)
-                pages = group.create_task(server.serve(sockets=[self.socket]))
+                serving = group.create_task(server.serve(sockets=[self.socket]))
                 for link in self.links:
                     self._watch(link, group)
                 tasks = [
@@ -128,6 +136,7 @@ class Daemon:
                     for keeping in (
                         self._keep_observations(),
                         self._keep_checkpoints(),
+                        self.duties.run(),
                         self._announce(server),
                         self._notifier.keep_watchdog(),
                     )
@@ -137,9 +146,13 @@ class Daemon:
                 for task in (*tasks, *self._watching.values()):
                     task.cancel()
                 server.should_exit = True
-                await pages
+                await serving
         finally:
             self._close()
+
+    def _crisis_pages(self) -> list[Route]:
+        crisis = self.duties.crisis
+        return crisis_routes(crisis.desks, self._config.web.resolve_token(), crisis.line_now)
 
     async def _announce(self, server: Server) -> None:
         """Tell systemd that the journals are read and the pages served."""
@@ -184,6 +197,7 @@ class Daemon:
             self._upkeep = self._keeping_up(config)
             self._upkeep.start()
         self._config = config
+        group.create_task(self.duties.reload(config))
         log.info(text()("daemon.reloaded", keys=", ".join(changed.taken) or "-"))
         if changed.waiting:
             log.warning(text()("daemon.reload_waits", keys=", ".join(changed.waiting)))
@@ -202,6 +216,7 @@ class Daemon:
 
     def _take(self, records: list[CallRecord]) -> None:
         self._put(records)
+        self.duties.finished(records)
         for record in records:
             self.metrics.count(record)
             if self._on_finished is not None:
@@ -248,6 +263,7 @@ class Daemon:
                 link.lose(link.now, GapCause.TELEMON_STOPPED)
             recorder.journal.flush(DRAIN_SECONDS)
         self._store_observations()
+        self.duties.close()
         checkpoints = [recorder.checkpoint() for recorder in self.recorders]
         self._write_checkpoints(checkpoints, DRAIN_SECONDS)
         for recorder in self.recorders:

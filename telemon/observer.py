@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from telemon.ami.wire import Message
+    from telemon.duty_watch import DutyWatch
     from telemon.instants import Duration, Instant
     from telemon.records import CallRecord
     from telemon.timekeeping import Step
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _MEMBER_EVENTS = frozenset({
     ami.MemberState, ami.MemberRemoved, ami.ListedMember, ami.MembersListed, ami.ListedQueue, ami.DeviceState,
+    ami.DevicesListed, ami.DatabaseValue,
 })  # fmt: skip
 _NOTEWORTHY = frozenset({ami.FullyBooted, ami.Shutdown, ami.Reloaded})
 _LISTS_TO_NOTICE: Final = 2  # before the one that proves it (``telemon.census``)
@@ -60,14 +62,17 @@ class Observer:
         self.failures = 0
         self.last_failure: Exception | None = None
         self.steps = 0
+        self.duty: DutyWatch | None = None  # whom it concerns who could answer; never part of a checkpoint
         self.reached: Instant | None = None  # the PBX's time, as far as anything was heard of it
         self._sighted_at: Instant | None = None  # while the PBX's clock repeats a time: when that will be over
         self._listed_at: deque[Instant] = deque(maxlen=_LISTS_TO_NOTICE)
         self._missed = 0
+        self._knows_devices = False  # the lists of queues and devices are complete
+        self._duty_sees = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps: everything but the last failure, which may refer to anything."""
-        return {**self.__dict__, "last_failure": None}
+        """Return what a checkpoint keeps: not the last failure, which may refer to anything, nor what is told anew."""
+        return {**self.__dict__, "last_failure": None, "duty": None, "_knows_devices": False, "_duty_sees": False}
 
     def take(self, messages: Iterable[Message], received_at: Instant) -> list[CallRecord]:
         """Take events as they arrived; responses and banners pass by. Returns the calls that are over.
@@ -94,6 +99,8 @@ class Observer:
         if self.decoder.clock is not None:
             self._hear(self.decoder.clock, received_at)
         self._reach(received_at)
+        if self.duty is not None and finished:
+            self.duty.finished(finished)
         return finished
 
     def keep_time(self, clock: Instant, received_at: Instant) -> None:
@@ -130,6 +137,10 @@ class Observer:
         self.seen[kind] += 1
         if kind in _MEMBER_EVENTS:
             self.board.feed(event)
+            self._knows_devices |= kind is ami.DevicesListed
+            if self.duty is not None:
+                self.duty.hear(event)
+                self._tell_duty(self.now(received_at))
             return []
         if kind is ami.NewChannel:
             self.tracker.stamped = self.decoder.stamped
@@ -149,9 +160,40 @@ class Observer:
         self.tracker.lose_link(at)
         self.board.clear()
         self.watch.lose(at, cause)
+        self._knows_devices = False
+        self._tell_duty(at)
         self._listed_at.clear()
         if cause is GapCause.CLOCK_STEPPED:
             self.tracker.flag_open_calls(Flag.CLOCK_STEPPED)
+
+    def _tell_duty(self, at: Instant) -> None:
+        """Tell whether who could answer is known."""
+        sees = self._knows_devices and not self.watch.is_blind
+        if self.duty is None or sees == self._duty_sees:
+            return
+        self._duty_sees = sees
+        (self.duty.see if sees else self.duty.lose)(at)
+
+    @property
+    def switch_keys(self) -> tuple[tuple[str, str], ...]:
+        """Family and key of the entries of the PBX's database that tell whether it is open."""
+        return () if self.duty is None else self.duty.switch_keys
+
+    def miss_entry(self, family: str, key: str, received_at: Instant) -> None:
+        """The PBX's database has no such entry."""
+        if self.duty is not None:
+            self.duty.entry(self.now(received_at), family, key, None)
+
+    def attend(self, duty: DutyWatch, at: Instant) -> None:
+        """Tell somebody from now on who could answer."""
+        self.duty, self._duty_sees = duty, False
+        duty.look(self.board, at)
+        self._tell_duty(at)
+
+    def end_of_lists(self, received_at: Instant) -> None:
+        """Take it that all lists are complete; one that Asterisk lacks the module for ends in no event."""
+        self._knows_devices = True
+        self._tell_duty(self.now(received_at))
 
     def now(self, received_at: Instant) -> Instant:
         """Return Asterisk's own time where it gives one."""
@@ -163,6 +205,8 @@ class Observer:
         if missed and self._listed_at:
             self.watch.lose(self._listed_at[0], GapCause.EVENTS_DROPPED)
             self.watch.see(self._listed_at[-1])
+            if self.duty is not None:
+                self.duty.doubt(self._listed_at[0], self._listed_at[-1])
         self._listed_at.append(at)
         if self._sighted_at is None or at >= self._sighted_at:
             self._sighted_at = None
@@ -174,6 +218,7 @@ class Observer:
             self._stepped(step)
         if self._sighted_at is not None and clock >= self._sighted_at and not self.is_lost:
             self.watch.see(self._sighted_at)
+            self._tell_duty(self._sighted_at)
             self._sighted_at = None
 
     def _reach(self, received_at: Instant) -> None:
@@ -187,4 +232,5 @@ class Observer:
         if self.watch.is_blind:
             return
         self.watch.lose(min(step), GapCause.CLOCK_STEPPED)
+        self._tell_duty(min(step))
         self._sighted_at = max(step)

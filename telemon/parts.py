@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from telemon.ami.entrance import Peer, tls_context
+from telemon.duty_parts import devices_of
 from telemon.errors import ConfigError
 from telemon.instants import SECOND, from_seconds
 from telemon.journal.writer import Journal
@@ -52,9 +53,8 @@ def observer_of(config: Config, pbx: PbxConfig) -> Observer:
     """Return a fresh observer for one configured PBX."""
     numbering = config.numbering(pbx)
     tracker = Tracker(config.call_site(pbx), numbering, short_abandon=from_seconds(config.short_abandon_seconds))
-    devices = tuple(pattern for service in numbering.services for pattern in service.operators)
     tolerance = from_seconds(pbx.clock_tolerance_seconds)
-    return Observer(pbx.name, tracker, devices, clock_tolerance=tolerance, name=config.observer)
+    return Observer(pbx.name, tracker, devices_of(config, pbx), clock_tolerance=tolerance, name=config.observer)
 
 
 def journal_of(config: Config, pbx: PbxConfig) -> Journal:

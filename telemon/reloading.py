@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from telemon.config_pbx import PbxConfig
 
 # What every call's identity and reckoning rest on, and what is opened once.
-_WAITING: Final = frozenset({"site", "observer", "timezone", "country", "ledger", "journal", "web"})
+_WAITING: Final = frozenset(
+    {"site", "observer", "timezone", "country", "ledger", "journal", "web", "agi", "probe", "crisis"}
+)
 
 
 @dataclass(frozen=True, slots=True)

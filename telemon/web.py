@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from telemon.metrics import Metrics
 
 
-def application(metrics: Metrics, links: Sequence[Link], ledger: LedgerWriter) -> Starlette:
-    """Return the pages. They are answered in the event loop, where what they show is changed."""
+def application(metrics: Metrics, links: Sequence[Link], ledger: LedgerWriter, more: Sequence[Route] = ()) -> Starlette:
+    """Return the pages, and ``more`` of them. They are answered in the event loop, where what they show is changed."""
 
     async def show_metrics(_: Request) -> Response:
         return Response(metrics.expose(), media_type=CONTENT_TYPE_LATEST)
@@ -47,6 +47,7 @@ def application(metrics: Metrics, links: Sequence[Link], ledger: LedgerWriter) -
             Route("/metrics", show_metrics),
             Route("/healthz", show_health),
             Route("/readyz", show_readiness),
+            *more,
         ]
     )
 

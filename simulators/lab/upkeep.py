@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from contextlib import contextmanager
-from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError

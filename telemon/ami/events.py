@@ -239,6 +239,15 @@ class DeviceState(NamedTuple):
     state: str
 
 
+class DatabaseValue(NamedTuple):
+    """What ``DBGet`` found (``main/db.c`` ``manager_dbget``); for an absent key there is no event, only an error."""
+
+    at: Instant
+    family: str
+    key: str
+    value: str
+
+
 class FullyBooted(NamedTuple):
     """Asterisk will now answer every action; it started so many seconds ago."""
 
@@ -310,6 +319,12 @@ class MembersListed(NamedTuple):
     at: Instant
 
 
+class DevicesListed(NamedTuple):
+    """``DeviceStateList`` is complete."""
+
+    at: Instant
+
+
 class ListedBridge(NamedTuple):
     """One line of ``BridgeList``."""
 
@@ -365,6 +380,7 @@ SPECS: Final[dict[str, tuple[type[tuple[Any, ...]], tuple[str, ...]]]] = {
     "QueueMemberStatus": (MemberState, _MEMBER),
     "QueueMemberRemoved": (MemberRemoved, ("Queue", "Interface")),
     "DeviceStateChange": (DeviceState, ("Device", "State")),
+    "DBGetResponse": (DatabaseValue, ("Family", "Key", "Val")),
     "FullyBooted": (FullyBooted, ("Uptime",)),
     "SuccessfulAuth": (ClockSeen, ()),
     "Shutdown": (Shutdown, ()),
@@ -387,6 +403,7 @@ SPECS: Final[dict[str, tuple[type[tuple[Any, ...]], tuple[str, ...]]]] = {
     "QueueMember": (ListedMember, ("Queue", "Location", "InCall", "Status", "Paused")),
     "QueueParams": (ListedQueue, ("Queue",)),
     "QueueStatusComplete": (MembersListed, ()),
+    "DeviceStateListComplete": (DevicesListed, ()),
     "BridgeListItem": (ListedBridge, ("BridgeUniqueid", "BridgeType", "BridgeTechnology")),
 }
 """Per event name its type, and the headers whose values follow ``at``, in the order in which Asterisk writes them."""

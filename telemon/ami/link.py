@@ -222,6 +222,15 @@ class Link:
         await self._ping(session, self.peer.connect_seconds)
         for action in _SNAPSHOT:
             await ask(session, self.peer, action)
+        await self._ask_switches(session)
+        self.observer.end_of_lists(self._clock.now())
+
+    async def _ask_switches(self, session: Session) -> None:
+        """Ask for the entries of Asterisk's database that tell whether it is open; nothing tells of their changes."""
+        for family, key in self.observer.switch_keys:
+            answer = await session.ask("DBGet", ("Family", family), ("Key", key))
+            if answer.name == "Error":  # no such entry; an entry comes as an event
+                self.observer.miss_entry(family, key, self._clock.now())
 
     async def _ping(self, session: Session, seconds: float) -> None:
         """Learn that Asterisk lives, and what time it has: a list that follows carries none."""
@@ -246,6 +255,7 @@ class Link:
                 session.closed.result()
             try:
                 await self._ping(session, seconds)
+                await self._ask_switches(session)
                 if turn % SWEEP_PINGS == 0:
                     await ask(session, self.peer, "CoreShowChannels")
                     self._notice_missing_class()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Everything that telemon ever asks of Asterisk. None of these changes anything there.
 ALLOWED_ACTIONS: Final = frozenset({
-    "BridgeList", "Challenge", "CoreSettings", "CoreShowChannels", "CoreStatus", "DeviceStateList", "Filter",
-    "Login", "Logoff", "Ping", "QueueStatus",
+    "BridgeList", "Challenge", "CoreSettings", "CoreShowChannels", "CoreStatus", "DBGet", "DeviceStateList",
+    "Filter", "Login", "Logoff", "Ping", "QueueStatus",
 })  # fmt: skip
 
 

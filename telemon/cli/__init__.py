@@ -8,7 +8,27 @@ from typing import Annotated
 import typer
 
 from telemon import __version__
-from telemon.cli import backup, calls, check, demo, import_, init, reconcile, replay, restore, roll_up, run, stats, unit
+from telemon.cli import (
+    backup,
+    calls,
+    check,
+    coverage,
+    crisis,
+    demo,
+    import_,
+    init,
+    pin,
+    probe,
+    prompts,
+    reconcile,
+    replay,
+    restore,
+    roll_up,
+    roster,
+    run,
+    stats,
+    unit,
+)
 from telemon.errors import TelemonError
 from telemon.texts import text
 
@@ -20,9 +40,29 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (run, demo, init, check, calls, stats, replay, unit, import_, reconcile, roll_up, backup, restore):
+for module in (
+    run,
+    demo,
+    init,
+    check,
+    calls,
+    stats,
+    coverage,
+    replay,
+    unit,
+    import_,
+    reconcile,
+    roll_up,
+    backup,
+    restore,
+    probe,
+    roster,
+    pin,
+    prompts,
+):
     name = module.__name__.rpartition(".")[2].rstrip("_")  # import is no name for a module
     app.command(name.replace("_", "-"), help=text()(f"cli.{name}"))(module.command)
+app.add_typer(crisis.app, name="crisis", help=text()("cli.crisis"))
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -1,1 +1,1 @@
-"""The journal: what each PBX said, on disk within 100 ms of its being heard, for short."""
+"""The journal: what each PBX said, on its way to the disk within 50 ms of its being heard, for short."""

@@ -41,9 +41,10 @@ def wall_clock() -> Instant:
 class Journal:
     """Takes entries from any thread at once, and writes them, numbered and in order, from its own.
 
-    On a healthy disk a record is safe from ``kill -9`` and power cuts at most 100 ms after it was appended. While the
-    disk refuses, records wait in memory and are written as soon as it accepts again; beyond ``maximum_waiting`` bytes
-    they are lost, counted and logged as CRITICAL, and their numbers stay missing.
+    A record is safe from ``kill -9`` at most 100 ms after it was appended, and from a power cut once the disk has
+    synced: 50 ms and what one sync takes (on a shared test disk 32 ms as a rule, a quarter of a second at worst). While
+    the disk refuses, records wait in memory and are written as soon as it accepts again; beyond ``maximum_waiting``
+    bytes they are lost, counted and logged as CRITICAL, and their numbers stay missing.
 
     The oldest segments are removed when they are older than ``keep``, or while all together are longer than
     ``maximum_bytes``, or while the file system has less than ``free_bytes`` left. Where that does not help, the journal

@@ -15,6 +15,10 @@ import pytest
 
 from simulators.lab.asterisk import PREFECTURE_CONFIGURATION, dialplans_folder
 from simulators.site import PREFECTURE, Pattern
+from telemon.instants import parse_stamp
+from telemon.night_switch import Accord, NightSwitch, days_off_commands
+from telemon.opening import ALWAYS, parse_hours
+from telemon.services import Service
 from tests.acceptance.dialplan_kit import LOGIN_FILE, VERSIONS, Session, complaints, is_answered, overlay_of, started
 
 PATTERNS = ("switchboard", "permanence", "crisis", "probe")
@@ -209,6 +213,94 @@ def test_a_public_holiday_closes_a_line(site, console):
     assert is_answered(console, "Local/0102030405@from-trunk/n")
     site.command("database deltree telemon-holiday")
     assert not is_answered(console, "Local/0102030405@from-trunk/n")
+
+
+def test_the_days_off_of_the_configuration_close_a_line(site, console):
+    today = datetime.now(UTC).date()
+    around = [today + timedelta(days=days) for days in (-1, 0, 1)]  # whatever Asterisk's time zone
+    commands = days_off_commands(parse_hours(ALWAYS, UTC, around), around[0], around[-1])
+    assert len(commands) == len(around)
+    for command in commands:
+        site.command(command)
+    assert is_answered(console, "Local/0102030405@from-trunk/n")
+    site.command("database deltree telemon-holiday")
+    assert not is_answered(console, "Local/0102030405@from-trunk/n")
+
+
+def test_the_last_minute_of_the_hours_is_open_to_its_end(site, console):
+    """Why the example says 17:29 for a service that closes at 17:30."""
+    wall = clock(console)
+    while True:
+        site.command(f'dialplan set global TELEMON_HOURS "00:00-{wall},*,*,*"')
+        is_open = not is_answered(console, "Local/0102030405@from-trunk/n")
+        if wall == (wall := clock(console)):  # else a minute went by meanwhile
+            break
+    site.command('dialplan set global TELEMON_HOURS "*,*,*,*"')
+    assert is_open
+
+
+def clock(console):
+    """Return hour and minute as Asterisk's dialplan has them."""
+    console.link.sendall(b"Action: Getvar\r\nActionID: clock\r\nVariable: STRFTIME(${EPOCH},,%H:%M)\r\n\r\n")
+    while (message := console.read()).get("ActionID") != "clock":
+        pass
+    return message["Value"]
+
+
+NIGHT, CRISIS = "Custom:telemon-night", "Custom:telemon-crisis"
+# What is dialled in turn, what the database says then (None: nothing), and the device state that telemon is sent.
+CODES = [
+    ("*280", "telemon/hours", "closed", NIGHT, "INUSE"),
+    ("*281", "telemon/hours", "open", NIGHT, "NOT_INUSE"),
+    ("*289", "telemon/hours", None, NIGHT, "INVALID"),
+    ("*291", "telemon/crisis", "open", CRISIS, "INUSE"),
+    ("*290", "telemon/crisis", "closed", CRISIS, "NOT_INUSE"),
+]
+
+
+def test_telemon_hears_at_once_and_with_asterisks_time_what_is_switched_by_hand(site, console, telemon):
+    for code, key, value, device, state in CODES:
+        telemon.events.clear()
+        before = float(ping(telemon))
+        assert is_answered(console, f"Local/{code}@from-internal/n", within=5)
+        event = telemon.until("DeviceStateChange", Device=device, State=state)
+        assert before <= float(event["Timestamp"]) <= float(ping(telemon))
+        assert database(telemon, key) == value
+    assert complaints(site) == []
+
+
+def ping(session):
+    """Return Asterisk's own time."""
+    session.link.sendall(b"Action: Ping\r\nActionID: ping\r\n\r\n")
+    while (message := session.read()).get("ActionID") != "ping":
+        pass
+    return message["Timestamp"]
+
+
+def database(session, place):
+    """Return a database entry as telemon's login may read it; None if there is none."""
+    family, key = place.split("/")
+    answer, said = session.ask("DBGet", Family=family, Key=key)
+    if answer == "Error":
+        assert said == "Database entry not found"
+        return None
+    return session.until("DBGetResponse", Family=family, Key=key)["Val"]
+
+
+def test_telemons_switch_follows_the_codes(console, telemon):
+    hours = parse_hours(ALWAYS, UTC)
+    night = NightSwitch(Service(name="standard", hours=hours, night_switch=NIGHT))
+    seen = []
+    for code, state in (("*280", "INUSE"), ("*281", "NOT_INUSE"), ("*289", "INVALID")):
+        telemon.events.clear()
+        assert is_answered(console, f"Local/{code}@from-internal/n", within=5)
+        event = telemon.until("DeviceStateChange", Device=night.device_name, State=state)
+        at = parse_stamp(event["Timestamp"])
+        assert at is not None
+        night.device(at, event["State"])
+        agreement = night.judge(at)
+        seen.append((agreement.state, agreement.told_open, agreement.since == at))
+    assert seen == [(Accord.DISAGREES, False, True), (Accord.AGREES, True, True), (Accord.UNKNOWN, None, True)]
 
 
 def test_the_crisis_cell_is_closed_until_somebody_opens_it(site, console):

@@ -4,6 +4,7 @@ import re
 import tomllib
 from datetime import datetime
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
@@ -298,7 +299,7 @@ def test_a_template_shows_every_key_and_its_default(write, language):
         assert getattr(config, key) == getattr(default, key), key
     without_secret = config.pbx[0].model_copy(update={"secret_file": None})
     assert without_secret == default.pbx[0]
-    tables = (Config, PbxConfig, ServiceConfig, *DUTY_TABLES.values())
+    tables: tuple[Any, ...] = (Config, PbxConfig, ServiceConfig, *DUTY_TABLES.values())
     for key in {key for table in tables for key in table.model_fields}:
         assert re.search(rf"\b{key}\b", template(language)), key
 

@@ -87,6 +87,14 @@ def test_bytes_that_are_no_utf8_stay_visible():
     assert decoded("QueueCallerJoin", b"Queue: Pr\xe9fecture", "Uniqueid: 1.0").queue == r"Pr\xe9fecture"
 
 
+def test_what_the_database_says_is_as_old_as_the_newest_stamp():
+    decoder = Decoder()
+    decoder.decode(message("Hangup", "Uniqueid: 1.0"), RECEIVED)
+    lines = ("Family: telemon", "Key: hours", "Val: closed", "ActionID: 7")
+    found = decoder.decode(message("DBGetResponse", *lines, stamp=""), RECEIVED)
+    assert found == ami.DatabaseValue(STAMPED, "telemon", "hours", "closed")
+
+
 def test_an_event_that_telemon_does_not_use_is_none():
     assert decoded("RTCPSent", "Channel: x") is None
 

@@ -15,6 +15,8 @@ import simulators.cli
 import telemon
 from simulators.ami.faults import parse_fault
 from simulators.traffic import load_scenario
+from telemon.crisis import Limit, Stage
+from telemon.duty_records import UncoveredCause
 from telemon.errors import TelemonError
 from telemon.observation import GapCause
 from telemon.rates import Verdict
@@ -84,6 +86,10 @@ COMPOSED = {
     "gap": GapCause,
     "goal": GoalKind,
     "verdict": Verdict,
+    "stage": Stage,
+    "excess": Limit,
+    "cover_cause": UncoveredCause,
+    "uncovered": UncoveredCause,
 }
 
 
@@ -93,7 +99,7 @@ def test_every_value_that_a_table_shows_has_a_text(table):
 
 
 def test_every_composed_key_is_of_a_table_known_here():
-    literals = {"calls", "compare", "demo", "stats", "cli", "check", "ami"}
+    literals = {"calls", "compare", "coverage", "crisis", "demo", "stats", "cli", "check", "ami"}
     heads = {re.split(r"[.{]", key[2:])[0] for _, key, _ in calls_of_texts() if key.startswith("f")}
     assert heads
     assert heads <= COMPOSED.keys() | literals
@@ -102,7 +108,7 @@ def test_every_composed_key_is_of_a_table_known_here():
 def test_no_text_is_left_over():
     source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
     tables = {f"{table}.{value.value}" for table, values in COMPOSED.items() for value in values} | {"gap.unknown"}
-    prefixed = {"cli", "calls", "compare", "stats"}  # asked for as f"cli.{command}" and the like
+    prefixed = {"cli", "calls", "compare", "coverage", "crisis", "stats"}  # asked for as f"cli.{command}" and the like
     unused = {
         key
         for key in catalogue("en").keys() - tables
