@@ -7,10 +7,10 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from telemon.agi.pins import check_hash
 from telemon.duty_records import Officer
-from telemon.pins import check_hash
-from telemon.probes import LEAST_PER_DAY
-from telemon.roster_table import parse_days
+from telemon.probes.pursuit import LEAST_PER_DAY
+from telemon.roster.table import parse_days
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 Minutes = Annotated[float, Field(gt=0, le=24 * 60)]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from telemon.ami.link import Link
 from telemon.cadences import ring_cycle
-from telemon.crisis_pages import crisis_routes
-from telemon.duties import Duties
-from telemon.duty_metrics import DutyMetrics
+from telemon.crisis.pages import crisis_routes
+from telemon.duty.duties import Duties
+from telemon.duty.metrics import DutyMetrics
 from telemon.errors import TelemonError
 from telemon.ledger.pseudonym_key import load_or_create_key
 from telemon.ledger.roll_ups import totals

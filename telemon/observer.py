@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from telemon.ami.wire import Message
-    from telemon.duty_watch import DutyWatch
+    from telemon.duty.watch import DutyWatch
     from telemon.instants import Duration, Instant
     from telemon.records import CallRecord
     from telemon.timekeeping import Step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from telemon.ami.entrance import Peer, tls_context
-from telemon.duty_parts import devices_of
+from telemon.duty.parts import devices_of
 from telemon.errors import ConfigError
 from telemon.instants import SECOND, from_seconds
 from telemon.journal.writer import Journal

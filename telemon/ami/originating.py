@@ -14,7 +14,7 @@ from telemon.ami.entrance import log_in
 from telemon.ami.session import Session
 from telemon.ami.wire import Parser, encode_action
 from telemon.errors import AmiConnectionError, AmiPermissionError, ProbeError
-from telemon.probes import Answer
+from telemon.probes.pursuit import Answer
 from telemon.texts import text
 
 if TYPE_CHECKING:

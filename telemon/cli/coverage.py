@@ -13,12 +13,12 @@ from rich.table import Table
 
 from telemon.buckets import Buckets, Span
 from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, period_of, settle
-from telemon.coverage import required_part, sums, timeline
 from telemon.duty_records import Coverage, UncoveredCause
 from telemon.errors import ConfigError
 from telemon.instants import SECOND, from_datetime, to_datetime, to_iso, to_seconds
 from telemon.ledger.reading_coverage import read_coverage, read_permanences
 from telemon.ledger.store import open_ledger
+from telemon.permanence.coverage import required_part, sums, timeline
 from telemon.records import ServiceKind
 from telemon.texts import text
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from telemon.config import Config
-    from telemon.coverage import Cover, Required, Stretch
     from telemon.instants import Duration, Instant
     from telemon.periods import Period
+    from telemon.permanence.coverage import Cover, Required, Stretch
 
 SHOWN_ABSENCE: Final = 60 * SECOND
 _MONTHLY_FROM: Final = 62 * 86_400 * SECOND  # a longer period is shown by month, unless asked otherwise

@@ -17,11 +17,11 @@ from rich.live import Live
 from telemon.cli.common import ConfigOption, ServiceOption, Shape, ShapeOption, end_with_the_pipe, settle
 from telemon.cli.crisis_sections import kind_of, length
 from telemon.cli.crisis_views import list_views, report_markdown, report_view, status_view
-from telemon.crisis_desk import now
-from telemon.crisis_desks import choose, desks
-from telemon.crisis_export import crisis_json, report_json, status_json
-from telemon.crisis_figures import draw_up, line_figures, with_figures
-from telemon.crisis_report import MINUTE
+from telemon.crisis.desk import now
+from telemon.crisis.desks import choose, desks
+from telemon.crisis.export import crisis_json, report_json, status_json
+from telemon.crisis.figures import draw_up, line_figures, with_figures
+from telemon.crisis.report import MINUTE
 from telemon.errors import CrisisError
 from telemon.instants import to_datetime
 from telemon.ledger.reading_crises import read_crises, read_crisis
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from telemon.config import Config
-    from telemon.crisis_desk import Answer, CrisisDesk
+    from telemon.crisis.desk import Answer, CrisisDesk
 
 WATCH_SECONDS: Final = 1.0
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
-    from telemon.crisis import Step
-    from telemon.crisis_report import CrisisReport, CurvePoint
+    from telemon.crisis.report import CrisisReport, CurvePoint
+    from telemon.crisis.stages import Step
     from telemon.duty_records import Crisis
     from telemon.instants import Duration, Instant
     from telemon.rates import Rate

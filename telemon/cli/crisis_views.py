@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from telemon.cli.crisis_sections import heading, kind_of, length, rate_text, sections
-from telemon.crisis import Limit, steps
+from telemon.crisis.stages import Limit, steps
 from telemon.instants import to_datetime, to_seconds
 from telemon.rates import Verdict
 from telemon.texts import text
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from telemon.cli.crisis_sections import Section
-    from telemon.crisis import CrisisStatus, Excess
-    from telemon.crisis_figures import LineFigures
-    from telemon.crisis_report import CrisisReport
+    from telemon.crisis.figures import LineFigures
+    from telemon.crisis.report import CrisisReport
+    from telemon.crisis.stages import CrisisStatus, Excess
     from telemon.duty_records import Crisis
 
 # Blue and orange stay apart for colour-blind readers; the word says it as well.

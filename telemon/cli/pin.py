@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from telemon.agi.pins import LONGEST, SHORTEST, hash_pin, is_pin, is_weak
 from telemon.errors import PresenceError
-from telemon.pins import LONGEST, SHORTEST, hash_pin, is_pin, is_weak
 from telemon.texts import text
 
 

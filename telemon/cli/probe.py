@@ -25,7 +25,7 @@ from telemon.ledger.reading_crises import read_crises
 from telemon.ledger.reading_probes import read_probes, read_unfinished
 from telemon.ledger.store import open_ledger
 from telemon.privacy import without_numbers
-from telemon.probes import left_over, probe_json
+from telemon.probes.pursuit import left_over, probe_json
 from telemon.texts import text
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from telemon.config import Config
     from telemon.duty_records import Probe
-    from telemon.probing import Target
-    from telemon.probing_once import Stage
+    from telemon.probes.once import Stage
+    from telemon.probes.prober import Target
 
 
 def command(
@@ -82,7 +82,7 @@ def _target(settings: Config, service: str | None, number: str | None) -> Target
         ConfigError: telemon may place no calls, or there is no permanence.
         ProbeError: it is not said which permanence.
     """
-    from telemon.probing import targets_of
+    from telemon.probes.prober import targets_of
 
     targets = {target.service: target for target in targets_of(settings)}
     known = ", ".join(sorted(targets))
@@ -108,7 +108,7 @@ def _refuse_if_hindered(engine: Engine, settings: Config, target: Target) -> Non
 
 def _placed(settings: Config, engine: Engine, target: Target, seconds: float) -> Probe:
     """Place the call, keep it in the ledger, and show how it goes."""
-    from telemon.probing_once import probe_once
+    from telemon.probes.once import probe_once
 
     key = load_or_create_key(settings.ledger.key_file)
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from telemon.duty_records import Probe, ProbeResult
 from telemon.instants import to_datetime, to_seconds
-from telemon.probes import Why
+from telemon.probes.pursuit import Why
 from telemon.texts import text
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from telemon.instants import Duration
-    from telemon.probing import Target
-    from telemon.probing_once import Stage
+    from telemon.probes.once import Stage
+    from telemon.probes.prober import Target
 
 GOOD: Final = frozenset({ProbeResult.CONFIRMED, ProbeResult.ANSWERED})
 """Somebody is there."""

@@ -17,7 +17,7 @@ def command(
     force: Annotated[bool, typer.Option("--force", help=text()("presence.option_force"))] = False,  # noqa: FBT002 - typer's
 ) -> None:
     """Make the sound files, and say what was done."""
-    from telemon.prompts import Fate, make_prompts
+    from telemon.agi.prompts import Fate, make_prompts
 
     settings = settle(config)
     say = text()

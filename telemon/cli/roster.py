@@ -14,10 +14,10 @@ from rich.text import Text
 
 from telemon.cli.common import ConfigOption, Shape, ShapeOption, end_with_the_pipe, settle
 from telemon.cli.tables import LOST_STYLE
-from telemon.duty_parts import required_of
+from telemon.duty.parts import required_of
 from telemon.errors import RosterError
 from telemon.instants import SECOND, from_datetime, from_seconds, to_datetime, to_iso, to_seconds
-from telemon.roster_keeper import keeper_of
+from telemon.roster.keeper import keeper_of
 from telemon.texts import text
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from telemon.config import Config
     from telemon.instants import Duration, Instant
-    from telemon.roster import Double, Hole, Roster, Shift
-    from telemon.roster_keeper import RosterKeeper
-    from telemon.roster_required import InCharge
+    from telemon.roster.keeper import RosterKeeper
+    from telemon.roster.required import InCharge
+    from telemon.roster.shifts import Double, Hole, Roster, Shift
 
 _HOUR: Final = 3600 * SECOND
 _MINUTE: Final = 60 * SECOND

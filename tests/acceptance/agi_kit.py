@@ -12,23 +12,23 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from telemon.agi import AgiServer
+from telemon.agi.desk import PhoneDesk
+from telemon.agi.pins import hash_pin
+from telemon.agi.server import AgiServer
 from telemon.config import Config
-from telemon.crisis_desks import desks
-from telemon.duty_desk import PhoneDesk
+from telemon.crisis.desks import desks
 from telemon.ledger.reading_presences import read_presences
 from telemon.ledger.store import open_ledger
 from telemon.ledger.writer import LedgerWriter
-from telemon.pins import hash_pin
-from telemon.presence import Presence
+from telemon.roster.presence import Presence
 from tests.acceptance.dialplan_kit import Session
 from tests.lab.capture.softphone import Softphone, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from telemon.crisis_desk import CrisisDesk
-    from telemon.staffing import Staffing
+    from telemon.crisis.desk import CrisisDesk
+    from telemon.roster.staffing import Staffing
 
 CAMILLE, DOMINIQUE = "cdurand", "dmartin"
 NUMBER, PIN = "4101", "271828"

@@ -8,9 +8,9 @@ from contextlib import closing
 
 import pytest
 
+from telemon.agi.prompts import make_prompts
 from telemon.duty_records import Officer, PresenceAction
 from telemon.instants import SECOND
-from telemon.prompts import make_prompts
 from tests.acceptance.agi_kit import (
     CAMILLE,
     NUMBER,

@@ -14,12 +14,12 @@ import pytest
 
 from telemon.ami.wire import Message
 from telemon.config import load
-from telemon.duty_parts import duty_watch
+from telemon.duty.parts import duty_watch
 from telemon.instants import SECOND, from_datetime, to_datetime
 from telemon.ledger.store import open_ledger
 from telemon.observation import GapCause
 from telemon.parts import observer_of
-from telemon.roster import Roster, Shift
+from telemon.roster.shifts import Roster, Shift
 from tests.acceptance.commands import telemon_all
 from tests.ledger.kit import writing
 

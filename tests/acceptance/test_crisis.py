@@ -10,10 +10,10 @@ import pytest
 from starlette.applications import Starlette
 
 from telemon.config import load
-from telemon.crisis import LineNow
-from telemon.crisis_desk import CrisisDesk
-from telemon.crisis_desks import desks
-from telemon.crisis_pages import LARGEST_BODY, crisis_routes
+from telemon.crisis.desk import CrisisDesk
+from telemon.crisis.desks import desks
+from telemon.crisis.pages import LARGEST_BODY, crisis_routes
+from telemon.crisis.stages import LineNow
 from telemon.instants import SECOND, from_datetime
 from telemon.ledger.store import open_ledger
 from telemon.observation import Interval, Sight
@@ -335,7 +335,7 @@ async def test_a_body_that_cannot_be_is_refused_and_nothing_done(own, body, stat
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(own, monkeypatch):
-    monkeypatch.setattr("telemon.crisis_pages.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("telemon.crisis.pages.BODY_SECONDS", 0.2)
 
     async def never():
         yield b"{"

@@ -15,7 +15,7 @@ from simulators.lab.asterisk import Asterisk
 from simulators.lab.ports import free_port
 from telemon.ami.link import Link
 from telemon.config import load
-from telemon.duty_parts import duty_watch
+from telemon.duty.parts import duty_watch
 from telemon.instants import SECOND
 from telemon.parts import observer_of, peer_of
 from tests.acceptance.shell import until

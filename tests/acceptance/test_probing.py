@@ -29,9 +29,9 @@ from telemon.errors import (
     ProbeError,
 )
 from telemon.instants import SECOND
-from telemon.probes import Answer, Timetable
-from telemon.probing import Prober, ProbeSchedule, Target, originators_of, targets_of
-from telemon.probing_once import Stage, probe_once
+from telemon.probes.once import Stage, probe_once
+from telemon.probes.prober import Prober, ProbeSchedule, Target, originators_of, targets_of
+from telemon.probes.pursuit import Answer, Timetable
 from tests.acceptance.shell import SECRET, until
 
 NUMBER = "0102030406"

@@ -11,10 +11,10 @@ import pytest
 import trustme
 
 from telemon.errors import RosterError
-from telemon.roster_keeper import AHEAD, BEFORE, FILE, RosterKeeper, RosterSettings
-from telemon.roster_reading import read_apart
-from telemon.roster_source import fetch, where
-from telemon.roster_table import ShiftLine
+from telemon.roster.keeper import AHEAD, BEFORE, FILE, RosterKeeper, RosterSettings
+from telemon.roster.reading import read_apart
+from telemon.roster.source import fetch, where
+from telemon.roster.table import ShiftLine
 from telemon.texts import use
 from tests.acceptance.roster_kit import serving
 from tests.core.roster_kit import HOUR, OFFICERS, PARIS, YEAR, at, calendar, event
@@ -269,13 +269,13 @@ def test_a_certificate_of_another_name(keep, tmp_path, monkeypatch):
 
 
 def test_a_server_that_says_nothing(keep, monkeypatch):
-    monkeypatch.setattr("telemon.roster_source._PATIENCE", 0.2)
+    monkeypatch.setattr("telemon.roster.source._PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "no complete answer within" in problem(keep(f"http://127.0.0.1:{silent.getsockname()[1]}/"))
 
 
 def test_a_server_that_drips(site, keep, monkeypatch):
-    monkeypatch.setattr("telemon.roster_source._WHOLE_PATIENCE", -1)
+    monkeypatch.setattr("telemon.roster.source._WHOLE_PATIENCE", -1)
     assert "no complete answer within" in problem(keep(site.url()))
 
 

@@ -1,9 +1,9 @@
 """A desk of officers who are remembered in memory, and a phone whose caller keys in what a script says."""
 
-from telemon.duty_line import HungUp
+from telemon.agi.line import HungUp
+from telemon.agi.pins import hash_pin
 from telemon.duty_records import Officer
 from telemon.errors import CrisisError
-from telemon.pins import hash_pin
 
 CAMILLE = Officer(id="cdurand", name="Camille Durand", number="4101", pin=hash_pin("271828"))
 NO_PIN = Officer(id="dmartin", name="Dominique Martin", number="4102")

@@ -6,8 +6,8 @@ from telemon.ami import events as ami
 from telemon.duty_records import Officer, Probe, ProbeResult
 from telemon.instants import SECOND
 from telemon.operators import Board
-from telemon.permanence import Permanence
-from telemon.reachability import PermanenceRules
+from telemon.permanence.cover import Permanence
+from telemon.permanence.reachability import PermanenceRules
 from telemon.records import Outcome, ServiceKind
 from telemon.services import Service
 from tests.ledger.kit import RICH

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from telemon.duty_records import Officer
 from telemon.instants import SECOND, from_datetime, to_datetime
-from telemon.roster_calendar import read_calendar
+from telemon.roster.calendar import read_calendar
 
 PARIS = ZoneInfo("Europe/Paris")
 DURAND = Officer(id="cdurand", name="Camille Durand")

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from telemon import agi
-from telemon.agi import AgiServer, phone_of
+from telemon.agi import server as agi
+from telemon.agi.server import AgiServer, phone_of
 from telemon.config_duty import AgiConfig
 from telemon.errors import ConfigError, LedgerError
 from tests.core.duty_kit import Desk

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemon.buckets import Buckets, Span
-from telemon.coverage import Cover, Stretch, required_part, sums, timeline
 from telemon.duty_records import Coverage, CoverInterval, UncoveredCause
 from telemon.gaps import TRAILING
 from telemon.instants import SECOND, from_datetime
 from telemon.opening import parse_hours
+from telemon.permanence.coverage import Cover, Stretch, required_part, sums, timeline
 from telemon.rates import Rate
 
 COVERED, UNCOVERED, UNKNOWN = Coverage

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from telemon.crisis import (
+from telemon.crisis.stages import (
     CrisisStatus,
     Excess,
     Limit,

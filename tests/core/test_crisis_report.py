@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from telemon.crisis_export import report_json
-from telemon.crisis_report import MINUTE, Peak, crisis_report, first_answered_at, readable_step
+from telemon.crisis.export import report_json
+from telemon.crisis.report import MINUTE, Peak, crisis_report, first_answered_at, readable_step
 from telemon.gaps import Gap
 from telemon.instants import SECOND
 from telemon.rates import Rate, Verdict

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from telemon.agi import PinGuard
-from telemon.duty_line import Action, DutyLine, HungUp, Prompt
+from telemon.agi.line import Action, DutyLine, HungUp, Prompt
+from telemon.agi.server import PinGuard
 from telemon.errors import CrisisError, LedgerError
 from telemon.instants import SECOND
 from tests.core.duty_kit import CAMILLE, NO_PIN, Caller, Desk

@@ -7,16 +7,16 @@ import pytest
 
 from telemon.ami import events as ami
 from telemon.ami.wire import Message
-from telemon.conditions import Condition, ConditionKind, Conditions, Key
+from telemon.duty.conditions import Condition, ConditionKind, Conditions, Key
+from telemon.duty.watch import CRISIS_LINE, DeviceNews, DutyWatch
 from telemon.duty_records import Coverage
-from telemon.duty_watch import CRISIS_LINE, DeviceNews, DutyWatch
 from telemon.night_switch import Accord, NightSwitch
 from telemon.observation import GapCause
 from telemon.observer import Observer
 from telemon.opening import ALWAYS, parse_hours
-from telemon.permanence import Permanence
-from telemon.probes import KEY_DEVICE
-from telemon.reachability import PermanenceRules
+from telemon.permanence.cover import Permanence
+from telemon.permanence.reachability import PermanenceRules
+from telemon.probes.pursuit import KEY_DEVICE
 from telemon.records import Outcome, ServiceKind
 from telemon.services import Numbering, Service
 from telemon.tracker import Tracker

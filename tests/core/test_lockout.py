@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemon.agi import PinGuard
+from telemon.agi.lockout import Lockout
+from telemon.agi.server import PinGuard
 from telemon.instants import SECOND
-from telemon.lockout import Lockout
 
 LOCK = 900 * SECOND
 T = 1_763_880_006 * SECOND

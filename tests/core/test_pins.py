@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemon.pins import LONGEST, SHORTEST, check_hash, hash_pin, is_pin, is_weak, verify_pin
+from telemon.agi.pins import LONGEST, SHORTEST, check_hash, hash_pin, is_pin, is_weak, verify_pin
 
 PIN = "271828"
 HASH = hash_pin(PIN)

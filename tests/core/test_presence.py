@@ -6,8 +6,8 @@ import pytest
 
 from telemon.duty_records import PresenceAction, PresenceChange
 from telemon.instants import from_datetime
-from telemon.presence import Presence
-from telemon.roster import Roster, Shift
+from telemon.roster.presence import Presence
+from telemon.roster.shifts import Roster, Shift
 
 IN, OUT = PresenceAction.SIGNED_IN, PresenceAction.SIGNED_OUT
 

@@ -10,7 +10,7 @@ import pytest
 
 from telemon.duty_records import Probe, ProbeResult
 from telemon.instants import SECOND, from_datetime, to_datetime
-from telemon.probes import (
+from telemon.probes.pursuit import (
     AFTERWARDS,
     KEY_DEVICE,
     MINUTE,

@@ -11,15 +11,15 @@ from array import array
 import pytest
 from typer.testing import CliRunner
 
-from telemon import agi_voice
-from telemon.agi_voice import file_name
+from telemon.agi import voice as agi_voice
+from telemon.agi.line import Prompt
+from telemon.agi.pins import verify_pin
+from telemon.agi.prompts import MANIFEST, Fate, make_prompts
+from telemon.agi.sound import RATE, to_telephone
+from telemon.agi.voice import file_name
 from telemon.cli import app
-from telemon.duty_line import Prompt
 from telemon.duty_records import Officer
 from telemon.errors import ConfigError, PresenceError, TelemonError
-from telemon.pins import verify_pin
-from telemon.prompts import MANIFEST, Fate, make_prompts
-from telemon.telephone_sound import RATE, to_telephone
 
 real = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="no espeak-ng: install the package espeak-ng")
 CAMILLE = Officer(id="cdurand", name="Camille Durand")

@@ -8,7 +8,7 @@ from telemon.ami import events as ami
 from telemon.duty_records import Officer, UncoveredCause
 from telemon.instants import SECOND
 from telemon.operators import Board, Line
-from telemon.reachability import NOTHING_SEEN, Proofs, Reachability, view_of
+from telemon.permanence.reachability import NOTHING_SEEN, Proofs, Reachability, view_of
 from telemon.services import Service
 from tests.core.permanence_kit import DAY, OFFICERS, OWN, Turns, at, device, member, open_in, rules
 

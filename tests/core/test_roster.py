@@ -5,7 +5,7 @@ from datetime import UTC
 import pytest
 
 from telemon.opening import parse_hours
-from telemon.roster import Double, Hole, Roster, Shift
+from telemon.roster.shifts import Double, Hole, Roster, Shift
 
 
 def roster(*shifts, known=(0, 1000)):

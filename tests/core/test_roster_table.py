@@ -5,8 +5,8 @@ from datetime import date, time
 import pytest
 
 from telemon.opening import parse_hours
-from telemon.roster_required import Charge, InCharge
-from telemon.roster_table import ShiftLine, parse_days, read_table
+from telemon.roster.required import Charge, InCharge
+from telemon.roster.table import ShiftLine, parse_days, read_table
 from tests.core.roster_kit import HOUR, PARIS, at, wall
 
 JUNE = at(2026, 6, 1), at(2026, 6, 15)

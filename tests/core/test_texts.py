@@ -15,7 +15,7 @@ import simulators.cli
 import telemon
 from simulators.ami.faults import parse_fault
 from simulators.traffic import load_scenario
-from telemon.crisis import Limit, Stage
+from telemon.crisis.stages import Limit, Stage
 from telemon.duty_records import UncoveredCause
 from telemon.errors import TelemonError
 from telemon.observation import GapCause

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from telemon.crisis import Thresholds
-from telemon.crisis_desk import CellRules, CrisisDesk
-from telemon.crisis_desks import choose
+from telemon.crisis.desk import CellRules, CrisisDesk
+from telemon.crisis.desks import choose
+from telemon.crisis.stages import Thresholds
 from telemon.errors import CrisisError, LedgerError
 from telemon.instants import SECOND
 from telemon.ledger.keeping_crises import add, keeping, stamp_stages

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemon.crisis import FIELDS, headcount, progress
-from telemon.crisis_report import MINUTE, crisis_report
+from telemon.crisis.report import MINUTE, crisis_report
+from telemon.crisis.stages import FIELDS, headcount, progress
 from telemon.instants import SECOND
 from telemon.records import Flag, Outcome
 from tests.core.test_crisis import CRISIS, T, stay

@@ -6,12 +6,12 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemon.coverage import timeline
 from telemon.duty_records import Coverage, ProbeResult
 from telemon.instants import SECOND
 from telemon.operators import Board
-from telemon.permanence import Permanence
-from telemon.reachability import Proofs, Reachability, view_of
+from telemon.permanence.cover import Permanence
+from telemon.permanence.coverage import timeline
+from telemon.permanence.reachability import Proofs, Reachability, view_of
 from telemon.records import Outcome
 from tests.core.permanence_kit import (
     OFFICERS,

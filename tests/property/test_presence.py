@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telemon.duty_records import PresenceAction, PresenceChange
-from telemon.presence import Presence
-from telemon.roster import Roster, Shift
+from telemon.roster.presence import Presence
+from telemon.roster.shifts import Roster, Shift
 
 OFFICERS = st.sampled_from("abc")
 INSTANTS = st.integers(0, 60)

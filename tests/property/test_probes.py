@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from telemon.duty_records import ProbeResult
 from telemon.instants import SECOND, to_datetime
-from telemon.probes import AFTERWARDS, KEY_DEVICE, MINUTE, SETTLE, Answer, Pursuit, Timetable
+from telemon.probes.pursuit import AFTERWARDS, KEY_DEVICE, MINUTE, SETTLE, Answer, Pursuit, Timetable
 from telemon.records import AttemptResult, Outcome
 from tests.core.test_probes import ORDERED, PROBE, RING, at, call
 

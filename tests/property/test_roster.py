@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from telemon.errors import RosterError
 from telemon.instants import from_datetime
-from telemon.roster import Roster, Shift
-from telemon.roster_calendar import read_calendar
-from telemon.roster_table import ShiftLine, read_table
+from telemon.roster.calendar import read_calendar
+from telemon.roster.shifts import Roster, Shift
+from telemon.roster.table import ShiftLine, read_table
 from tests.core.roster_kit import OFFICERS, calendar, event, read
 
 END = 60  # of what is known, in the first tests

@@ -1,0 +1,1 @@
+"""Whether somebody can be reached round the clock, and why not."""
