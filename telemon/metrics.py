@@ -202,13 +202,16 @@ class _Live(Collector):
             "Operators of a service by what their line does; reachable means free to take a call.",
             labels=("site", "service", "state"),
         )
+        tallies: dict[str, Tally[Presence]] = {}  # of all PBXs together: a series may be there but once
         for link in self._links:
             if not link.connected:
                 continue
             for service in link.observer.tracker.numbering.services:
-                tally = Tally(link.observer.board.presences(service.queues, service.operators).values())
-                for presence in Presence:
-                    family.add_metric((self._site, service.name, presence.value), tally[presence])
+                presences = link.observer.board.presences(service.queues, service.operators).values()
+                tallies.setdefault(service.name, Tally()).update(presences)
+        for name, tally in tallies.items():
+            for presence in Presence:
+                family.add_metric((self._site, name, presence.value), tally[presence])
         return family
 
     def _links_now(self) -> Iterator[Metric]:

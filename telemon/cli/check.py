@@ -10,11 +10,13 @@ import typer
 from rich.console import Console
 
 from telemon.ami import events as ami
-from telemon.ami.link import Link
+from telemon.ami.link import Link, wall_clock
 from telemon.cadences import ring_cycle
 from telemon.cli.common import ConfigOption, settle
+from telemon.duty.parts import duty_watch
 from telemon.errors import AmiError, ConfigError
 from telemon.instants import to_seconds
+from telemon.night_switch import Accord
 from telemon.parts import observer_of, peer_of
 from telemon.rulesets import load_rulesets, ruleset_at
 from telemon.texts import text
@@ -22,7 +24,10 @@ from telemon.texts import text
 if TYPE_CHECKING:
     from telemon.config import Config
     from telemon.config_pbx import PbxConfig
+    from telemon.duty.watch import DutyWatch
+    from telemon.observer import Observer
 
+_SWITCH = {None: "switch.unknown", True: "switch.open", False: "switch.closed"}
 # Per read class an event that every call brings.
 _SIGNS = {"call": ami.NewChannel, "dialplan": ami.NewExten, "agent": ami.QueueJoin}
 
@@ -75,6 +80,8 @@ async def _try(console: Console, settings: Config, pbx: PbxConfig, listen: float
         say("check.trying", pbx=pbx.name, host=pbx.host, port=pbx.port, user=pbx.username), markup=False, soft_wrap=True
     )
     observer = observer_of(settings, pbx)
+    watch = duty_watch(settings, pbx, observer.board)
+    observer.attend(watch, wall_clock())
     try:
         link = Link(peer_of(pbx), observer, lambda _: None)
         await link.check(listen)
@@ -91,6 +98,7 @@ async def _try(console: Console, settings: Config, pbx: PbxConfig, listen: float
         soft_wrap=True,
     )
     problems = _queue_problems(settings, pbx, observer.board.queues, {m.queue for m in observer.board.members()})
+    problems += _duty_problems(console, settings, pbx, observer, watch)
     if listen:
         seen = {name for name, sign in _SIGNS.items() if observer.seen[sign]}
         console.print(
@@ -102,6 +110,27 @@ async def _try(console: Console, settings: Config, pbx: PbxConfig, listen: float
     if not observer.decoder.stamped:
         problems.append(say("ami.no_timestamps", pbx=pbx.name))
     return problems
+
+
+def _duty_problems(
+    console: Console, settings: Config, pbx: PbxConfig, observer: Observer, watch: DutyWatch
+) -> list[str]:
+    """Show what night switches and permanences look like now; return which trunks cannot tell anything."""
+    say, now = text(), observer.reached or wall_clock()
+    for name, switch in watch.switches.items():
+        agreement = switch.judge(now)
+        expected, told = (say(_SWITCH[state]) for state in (agreement.expected_open, agreement.told_open))
+        said = say("check.switch", service=name, expected=expected, told=told)
+        console.print(said, style="dark_orange" if agreement.state is Accord.DISAGREES else "", markup=False)
+    for name, permanence in watch.permanences.items():
+        current = permanence.current
+        if current is not None and current.cause is not None:
+            cause = say(f"uncovered.{current.cause.value}")
+            console.print(say("conditions.uncovered", service=name, cause=cause), style="dark_orange", markup=False)
+        elif current is not None:
+            console.print(say("check.covered", service=name), markup=False)
+    trunks = {trunk for service in settings.service for trunk in service.trunks} | {settings.permanence.mobile_trunk}
+    return [say("check.trunk", pbx=pbx.name, trunk=trunk) for trunk in sorted(filter(observer.board.is_gone, trunks))]
 
 
 def _expected(settings: Config) -> set[str]:

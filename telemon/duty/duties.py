@@ -18,6 +18,8 @@ from telemon.crisis.watch import CrisisWatch
 from telemon.duty.conditions import Conditions
 from telemon.duty.found import found_now
 from telemon.duty.parts import duty_watch, required_of
+from telemon.duty_records import Coverage
+from telemon.errors import ConfigError
 from telemon.instants import SECOND, from_seconds
 from telemon.probes.watch import ProbeWatch
 from telemon.roster.keeper import keeper_of
@@ -25,14 +27,14 @@ from telemon.roster.staffing import Staffing
 from telemon.texts import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from sqlalchemy import Engine
 
     from telemon.ami.link import Link
     from telemon.config import Config
     from telemon.duty.watch import DutyWatch
-    from telemon.duty_records import Probe
+    from telemon.duty_records import CoverInterval, Probe
     from telemon.instants import Duration, Instant
     from telemon.ledger.writer import LedgerWriter
     from telemon.records import CallRecord
@@ -43,6 +45,7 @@ log = logging.getLogger(__name__)
 TICK_SECONDS: Final = 0.5
 STORE_SECONDS: Final = 10.0  # how much of the cover that lasts the ledger may not know of after a kill
 HOLE_SECONDS: Final = 60.0
+AFTER_MISTAKE_SECONDS: Final = 5.0
 LATE: Final[Duration] = SECOND  # what time alone brings is placed once no earlier event is to be expected
 
 
@@ -86,22 +89,13 @@ class Duties:
     # -- the daemon's life
 
     async def run(self) -> None:
-        """Do everything, until cancelled.
-
-        Raises:
-            ConfigError: the address for sign-ins by phone is taken.
-        """
+        """Do everything, until cancelled."""
         phone = await self._answer_the_phone()
+        keeping = (self._keep_roster, self.staffing.keep_presences, self.crisis.keep, self.probes.run, self._tick)
         try:
             async with asyncio.TaskGroup() as group:
-                for keeping in (
-                    self._keep_roster(),
-                    self.staffing.keep_presences(),
-                    self.crisis.keep(),
-                    self.probes.run(),
-                    self._tick(),
-                ):
-                    group.create_task(keeping)
+                for keep in keeping:
+                    group.create_task(_again_and_again(keep))
         finally:
             if phone is not None:
                 await phone.stop()
@@ -112,7 +106,11 @@ class Duties:
             return None
         self._desk = PhoneDesk(self.config, self.staffing, self._ledger, self.crisis.desks, wall_clock)
         server = AgiServer(own, self._desk)
-        await server.start()
+        try:
+            await server.start()
+        except ConfigError as error:  # the rest is of use without it
+            log.error(text()("duties.no_phone", reason=error))  # noqa: TRY400 - its text says all
+            return None
         log.info(text()("duties.phone", host=own.host, port=server.port))
         return server
 
@@ -155,6 +153,18 @@ class Duties:
     def watches(self) -> list[tuple[Link, DutyWatch]]:
         """Return each PBX's link and what listens to it."""
         return [(link, link.observer.duty) for link in self.links if link.observer.duty is not None]
+
+    def covers(self) -> dict[str, CoverInterval]:
+        """Return the present cover of each permanence, as far as it is known: who is reached by one PBX is reached."""
+        found: dict[str, CoverInterval] = {}
+        for _, watch in self.watches():
+            for service, permanence in watch.permanences.items():
+                current = permanence.current
+                if current is None or current.state is Coverage.UNKNOWN:
+                    continue
+                if service not in found or current.state is Coverage.COVERED:
+                    found[service] = current
+        return found
 
     def _on_duty_changed(self) -> None:
         self._look_ahead()
@@ -216,3 +226,13 @@ class Duties:
             log.error(condition.text)
         for condition in ended:
             log.info(text()("conditions.over", what=condition.text))
+
+
+async def _again_and_again(keep: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Do what never ends; a mistake of our own in it must not end the measuring of calls."""
+    while True:
+        try:
+            await keep()
+        except Exception:
+            log.exception("%s: telemon's own mistake, please report it; going on", keep.__qualname__)
+        await asyncio.sleep(AFTER_MISTAKE_SECONDS)

@@ -34,15 +34,10 @@ def found_now(duties: Duties, now: Instant) -> dict[Key, str]:
 
 
 def _of_cover(duties: Duties) -> Iterator[_Found]:
-    for _, watch in duties.watches():
-        for service, permanence in watch.permanences.items():
-            current = permanence.current
-            if current is not None and current.state is Coverage.UNCOVERED and current.cause is not None:
-                cause = text()(f"uncovered.{current.cause.value}")
-                yield (
-                    Key(ConditionKind.UNCOVERED, service),
-                    text()("conditions.uncovered", service=service, cause=cause),
-                )
+    for service, current in duties.covers().items():
+        if current.state is Coverage.UNCOVERED and current.cause is not None:
+            cause = text()(f"uncovered.{current.cause.value}")
+            yield Key(ConditionKind.UNCOVERED, service), text()("conditions.uncovered", service=service, cause=cause)
 
 
 def _of_roster(duties: Duties) -> Iterator[_Found]:

@@ -55,18 +55,17 @@ class DutyMetrics(Collector):
         agrees = self._family(
             "telemon_night_switch_agrees", "1 while the PBX is open and closed as the hours say.", "service"
         )
+        for service, current in self._duties.covers().items():
+            covered.add_metric((self._site, service), float(current.state is Coverage.COVERED))
+            for cause in UncoveredCause:
+                causes.add_metric((self._site, service, cause.value), float(current.cause is cause))
+        states: dict[str, set[Accord]] = {}
         for link, watch in self._duties.watches():
-            for service, permanence in watch.permanences.items():
-                current = permanence.current
-                if current is None or current.state is Coverage.UNKNOWN:
-                    continue
-                covered.add_metric((self._site, service), float(current.state is Coverage.COVERED))
-                for cause in UncoveredCause:
-                    causes.add_metric((self._site, service, cause.value), float(current.cause is cause))
             for service, switch in watch.switches.items():
-                state = switch.judge(link.now).state
-                if state is not Accord.UNKNOWN:
-                    agrees.add_metric((self._site, service), float(state is Accord.AGREES))
+                states.setdefault(service, set()).add(switch.judge(link.now).state)
+        for service, told in states.items():
+            if told != {Accord.UNKNOWN}:
+                agrees.add_metric((self._site, service), float(Accord.DISAGREES not in told))
         yield from (covered, causes, agrees)
 
     def _roster(self) -> Iterator[Metric]:

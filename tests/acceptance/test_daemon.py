@@ -109,6 +109,17 @@ async def test_a_port_that_is_taken_is_one_line(tmp_path):
     assert errors.startswith(f"telemon: web: 127.0.0.1:{port} cannot be listened on")
 
 
+async def test_without_its_port_for_the_phone_it_measures_all_the_same(tmp_path):
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        async with pbx() as server:
+            config = configure(tmp_path, server.port, more=f"[agi]\nport = {other.getsockname()[1]}\n")
+            async with running(config) as daemon:
+                assert (await get(daemon, "/readyz")).status_code == 200
+                status, _ = await daemon.stop(signal.SIGTERM)
+    assert status == 0
+    assert "Nobody can sign in by phone" in "".join(daemon.log)
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
