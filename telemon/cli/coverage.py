@@ -141,8 +141,8 @@ def _show(console: Console, found: _Found, by: By, span: Period, settings: Confi
         state = f"coverage.{stretch.state.value}" if stretch.cause is None else f"cover_cause.{stretch.cause.value}"
         line = say(
             "coverage.stretch",
-            start=say.moment(to_datetime(stretch.start), settings.zone),
-            end=say.moment(to_datetime(stretch.end), settings.zone),
+            start=say.exact_moment(to_datetime(stretch.start), settings.zone),
+            end=say.exact_moment(to_datetime(stretch.end), settings.zone),
             length=_length(stretch.duration),
             state=say(state),
         )

@@ -73,6 +73,10 @@ class Texts:
         """Return a date and time in the site's zone; a dash for none."""
         return _NONE if value is None else format_datetime(value, "short", zone, self._locale)
 
+    def exact_moment(self, value: datetime, zone: tzinfo) -> str:
+        """Return a date and time to the second in the site's zone."""
+        return format_datetime(value, "medium", zone, self._locale)
+
     def clock(self, value: datetime | None, zone: tzinfo) -> str:
         """Return a time of day in the site's zone; a dash for none."""
         return _NONE if value is None else format_time(value, "medium", zone, self._locale)

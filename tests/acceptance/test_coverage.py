@@ -69,7 +69,7 @@ async def test_two_days_with_their_causes_and_bounds(tmp_path):
     assert rows["2025-11-22"] == ["24:00:00", "23:00:00", DASH, "1:00:00", DASH, "95.833%"]
     assert rows["2025-11-23"] == ["24:00:00", "21:59:30", "0:00:30", DASH, "2:00:00", "99.962% [91.631% … 99.965%]"]
     assert rows["In all"][:5] == ["48:00:00", "44:59:30", "0:00:30", "1:00:00", "2:00:00"]
-    assert "22/11/2025, 03:00 to 22/11/2025, 04:00 (1:00:00): All paused" in output
+    assert "22 Nov 2025, 03:00:00 to 22 Nov 2025, 04:00:00 (1:00:00): All paused" in output
     assert output.count(" to ") == 1  # half a minute counts, but is not listed
 
 
@@ -78,7 +78,7 @@ async def test_the_same_in_french(tmp_path):
     configured(tmp_path, "fr")
     _, output, _ = await run(tmp_path, "2025-11-22")
     assert "Couverture de permanence, 2025-11-22 (site)" in output
-    assert "22/11/2025 03:00 à 22/11/2025 04:00 (1:00:00) : Tous en pause" in output
+    assert "22 nov. 2025, 03:00:00 à 22 nov. 2025, 04:00:00 (1:00:00) : Tous en pause" in output
 
 
 @pytest.mark.usefixtures("engine")
@@ -109,7 +109,7 @@ async def test_every_interval_when_asked_for(tmp_path):
     (_, table, _), (_, output, _) = await telemon_all(
         ("coverage", "2025-11-23", "--timeline"), ("coverage", "2025-11-23", "--timeline", "-f", "ndjson"), cwd=tmp_path
     )
-    assert "23/11/2025, 12:00 to 23/11/2025, 14:00 (2:00:00): Not known" in table
+    assert "23 Nov 2025, 12:00:00 to 23 Nov 2025, 14:00:00 (2:00:00): Not known" in table
     told = [(line["state"], line["cause"], line["seconds"]) for line in lines(output) if "state" in line]
     assert told == [
         ("covered", None, 32_400.0), ("uncovered", "nobody_registered", 30.0), ("covered", None, 10_770.0),
