@@ -121,14 +121,21 @@ def _duty_problems(
         agreement = switch.judge(now)
         expected, told = (say(_SWITCH[state]) for state in (agreement.expected_open, agreement.told_open))
         said = say("check.switch", service=name, expected=expected, told=told)
-        console.print(said, style="dark_orange" if agreement.state is Accord.DISAGREES else "", markup=False)
+        console.print(
+            said, style="dark_orange" if agreement.state is Accord.DISAGREES else "", markup=False, soft_wrap=True
+        )
     for name, permanence in watch.permanences.items():
         current = permanence.current
         if current is not None and current.cause is not None:
             cause = say(f"uncovered.{current.cause.value}")
-            console.print(say("conditions.uncovered", service=name, cause=cause), style="dark_orange", markup=False)
+            console.print(
+                say("conditions.uncovered", service=name, cause=cause),
+                style="dark_orange",
+                markup=False,
+                soft_wrap=True,
+            )
         elif current is not None:
-            console.print(say("check.covered", service=name), markup=False)
+            console.print(say("check.covered", service=name), markup=False, soft_wrap=True)
     trunks = {trunk for service in settings.service for trunk in service.trunks} | {settings.permanence.mobile_trunk}
     return [say("check.trunk", pbx=pbx.name, trunk=trunk) for trunk in sorted(filter(observer.board.is_gone, trunks))]
 

@@ -174,3 +174,30 @@ async def test_a_crisis_through_the_api_while_the_daemon_runs(asterisk, tmp_path
             assert (await client.post("/api/crisis/close", json={"by": CAMILLE})).status_code == 200
             await page.shows('-telemon_crisis_open{exercise="false",service="crise",site="prefecture"} 1.0')
         await asyncio.to_thread(asterisk.command, "devstate change Custom:telemon-crisis NOT_INUSE")
+
+
+async def test_a_night_switch_that_disagrees_is_shown_and_told(asterisk, tmp_path):
+    config = written(tmp_path, asterisk, 0)
+    standard = """[[service]]
+name = "standard"
+ddis = ["0102030405"]
+queues = ["standard"]
+hours = ["mon-sun 00:00-24:00"]
+outside_hours = "permanence"
+night_switch = "Custom:telemon-night"
+"""
+    config.write_text(config.read_text().replace("[[service]]", f"{standard}[[service]]", 1))
+    agrees = 'telemon_night_switch_agrees{service="standard",site="prefecture"} '
+    told = 'telemon_condition{kind="night_switch",service="standard",site="prefecture"} 1.0'
+    try:
+        async with running(config) as daemon:
+            page = Page(daemon.address)
+            await asyncio.to_thread(asterisk.command, "devstate change Custom:telemon-night INUSE")
+            await page.shows(f"{agrees}0.0", told)
+            status, said, _ = await telemon("check", "-c", config, cwd=tmp_path)
+            assert status == 0
+            assert "standard: open now by its hours; the PBX says: closed." in said
+            await asyncio.to_thread(asterisk.command, "devstate change Custom:telemon-night NOT_INUSE")
+            await page.shows(f"{agrees}1.0", f"-{told}")
+    finally:
+        await asyncio.to_thread(asterisk.command, "devstate change Custom:telemon-night INVALID")
