@@ -23,8 +23,9 @@ from rich.text import Text
 from telemon.ami.link import wall_clock
 from telemon.cadences import ring_cycle, rings_if_any
 from telemon.cli.tables import LOST_STYLE, outcome_text
-from telemon.config import Config, LedgerConfig, ServiceConfig, WebConfig
+from telemon.config import Config, LedgerConfig, WebConfig
 from telemon.config_pbx import PbxConfig
+from telemon.config_service import ServiceConfig
 from telemon.instants import to_datetime, to_seconds
 from telemon.records import Outcome
 from telemon.texts import text

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from telemon.ami.entrance import Peer
-    from telemon.config import Config, ServiceConfig
+    from telemon.config import Config
+    from telemon.config_service import ServiceConfig
     from telemon.instants import Instant
     from telemon.probes.pursuit import Timetable
     from telemon.records import CallRecord

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from telemon.config import Config, ServiceConfig, load
+from telemon.config import Config, load
 from telemon.config_duty import DUTY_TABLES, OfficerConfig, ShiftConfig
 from telemon.config_pbx import PbxConfig
+from telemon.config_service import ServiceConfig
 from telemon.errors import ConfigError
 from telemon.instants import from_datetime
 from telemon.records import ServiceKind
