@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -23,7 +24,7 @@ from telemon.config_duty import (
     ShiftConfig,
 )
 from telemon.config_errors import explain
-from telemon.config_pbx import Name, PbxConfig
+from telemon.config_pbx import Name, PbxConfig, credential
 from telemon.config_service import ServiceConfig
 from telemon.errors import ConfigError
 from telemon.records import ServiceKind
@@ -31,7 +32,11 @@ from telemon.rulesets import load_rulesets
 from telemon.services import Numbering, Service
 from telemon.texts import text
 
+if TYPE_CHECKING:
+    from telemon.duty_records import Officer
+
 PLACES: Final = (Path("telemon.toml"), Path("/etc/telemon/telemon.toml"))
+API_CREDENTIAL: Final = "api.token"  # the API's token among systemd's credentials
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -70,19 +75,20 @@ class WebConfig(BaseModel):
     token_file: Path | None = None
 
     def resolve_token(self) -> str | None:
-        """Return the token that the API asks for; None where nobody may use it.
+        """Return the token that the API asks for, systemd's credential or its file; None where nobody may use it.
 
         Raises:
             ConfigError: its file cannot be read, or is empty.
         """
-        if self.token_file is None:
+        path = credential(API_CREDENTIAL) or self.token_file
+        if path is None:
             return None
         try:
-            token = self.token_file.read_text(encoding="utf-8").strip()
+            token = path.read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise ConfigError(text()("config.token_file", path=self.token_file, reason=error.strerror)) from error
+            raise ConfigError(text()("config.token_file", path=path, reason=error.strerror)) from error
         if not token:
-            raise ConfigError(text()("config.token_empty", path=self.token_file))
+            raise ConfigError(text()("config.token_empty", path=path))
         return token
 
 
@@ -199,6 +205,16 @@ class Config(BaseSettings):
     def call_site(self, pbx: PbxConfig) -> str:
         """Return the first half of this PBX's call ids: the site, and the PBX where there are several."""
         return self.site if len(self.pbx) == 1 else f"{self.site}/{pbx.name}"
+
+    def officers(self) -> tuple[Officer, ...]:
+        """Return who may be on duty, each with the hash of his PIN.
+
+        Raises:
+            ConfigError: ``agi.pins_file`` cannot be read.
+        """
+        pins = self.agi.resolve_pins()
+        everybody = (one.officer for one in self.officer)
+        return tuple(replace(officer, pin=pins.get(officer.id, officer.pin)) for officer in everybody)
 
     @property
     def state_folder(self) -> Path:

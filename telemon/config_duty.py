@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import date, time
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from telemon.agi.pins import check_hash
+from telemon.config_pbx import credential
 from telemon.duty_records import Officer
+from telemon.errors import ConfigError
 from telemon.probes.pursuit import LEAST_PER_DAY
 from telemon.roster.table import parse_days
+from telemon.texts import text
 
+PINS_CREDENTIAL: Final = "agi.pins"  # among systemd's credentials
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 Minutes = Annotated[float, Field(gt=0, le=24 * 60)]
 Digits = Annotated[str, Field(pattern=r"^[0-9]{1,10}$")]
@@ -105,6 +111,26 @@ class AgiConfig(BaseModel):
     workers: Annotated[int, Field(ge=1, le=64)] = 4
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     lock_minutes: Minutes = 15
+    pins_file: Path | None = None
+
+    def resolve_pins(self) -> dict[str, str]:
+        """Return hashes of PINs by officer's id, from systemd's credential or the file; empty where there is none.
+
+        Raises:
+            ConfigError: it cannot be read, is no TOML, or has something else than a hash.
+        """
+        path = credential(PINS_CREDENTIAL) or self.pins_file
+        if path is None:
+            return {}
+        try:
+            pins = {str(officer): str(pin) for officer, pin in tomllib.loads(path.read_text(encoding="utf-8")).items()}
+            for pin in pins.values():
+                check_hash(pin)
+        except OSError as error:
+            raise ConfigError(text()("config.pins_file", path=path, reason=error.strerror)) from error
+        except ValueError as error:  # no TOML, no UTF-8, no hash
+            raise ConfigError(text()("config.pins_file", path=path, reason=error)) from error
+        return pins
 
 
 class CrisisConfig(BaseModel):

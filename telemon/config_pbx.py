@@ -16,6 +16,13 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+def credential(name: str) -> Path | None:
+    """Return what ``LoadCredential=<name>:…`` of the unit gave us, if it did (systemd.exec(5))."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder, name) if folder else None
+    return path if path is not None and path.exists() else None
+
+
 class PbxConfig(BaseModel):
     """One Asterisk."""
 
@@ -44,7 +51,7 @@ class PbxConfig(BaseModel):
         Raises:
             ConfigError: there is none, or the file cannot be read.
         """
-        path = self._credential("secret") or self.secret_file
+        path = credential(f"{self.name}.secret") or self.secret_file
         if path is not None:
             try:
                 return path.read_text(encoding="utf-8").strip()
@@ -64,7 +71,7 @@ class PbxConfig(BaseModel):
         Raises:
             ConfigError: its file cannot be read.
         """
-        path = self._credential("originate") or self.originate_secret_file
+        path = credential(f"{self.name}.originate") or self.originate_secret_file
         if path is None:
             return None
         try:
@@ -72,9 +79,3 @@ class PbxConfig(BaseModel):
         except OSError as error:
             reason = error.strerror
             raise ConfigError(text()("config.secret_file", pbx=self.name, path=path, reason=reason)) from error
-
-    def _credential(self, kind: str) -> Path | None:
-        """Return what ``LoadCredential=<name>.<kind>:…`` of the unit gave us, if it did (systemd.exec(5))."""
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        path = Path(folder, f"{self.name}.{kind}") if folder else None
-        return path if path is not None and path.exists() else None

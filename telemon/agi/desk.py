@@ -50,7 +50,7 @@ class PhoneDesk:
 
     def reconfigure(self, config: Config) -> None:
         """Serve the officers of another configuration from now on."""
-        everybody = [one.officer for one in config.officer]
+        everybody = config.officers()
         self.officers: Mapping[str, Officer] = {one.number: one for one in everybody if one.number}
         self._by_id = {one.id: one for one in everybody}
         self._site = config.site

@@ -15,7 +15,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from telemon.cli.common import ConfigOption, settle
-from telemon.config import PLACES
+from telemon.config import API_CREDENTIAL, PLACES
+from telemon.config_duty import PINS_CREDENTIAL
 from telemon.texts import text
 
 if TYPE_CHECKING:
@@ -44,10 +45,11 @@ def _executable() -> Path:
 
 
 def _unit(executable: Path, config: Path, settings: Config) -> str:
+    secrets = [(f"{pbx.name}.secret", pbx.secret_file) for pbx in settings.pbx]
+    secrets += [(f"{pbx.name}.originate", pbx.originate_secret_file) for pbx in settings.pbx]
+    secrets += [(API_CREDENTIAL, settings.web.token_file), (PINS_CREDENTIAL, settings.agi.pins_file)]
     credentials = [
-        f"LoadCredential={pbx.name}.secret:{_escaped(pbx.secret_file)}"
-        for pbx in settings.pbx
-        if pbx.secret_file is not None and pbx.secret_file.is_absolute()
+        f"LoadCredential={name}:{_escaped(path)}" for name, path in secrets if path is not None and path.is_absolute()
     ]
     unit = files("telemon").joinpath("service/telemon.service").read_text(encoding="utf-8")
     for name, value in {

@@ -59,7 +59,7 @@ class Duties:
         """Make the parts; ``run`` brings them to life.
 
         Raises:
-            ConfigError: a shift cannot be read, or test calls are wanted and cannot be placed.
+            ConfigError: a shift or the file of PINs cannot be read, or test calls are wanted and cannot be placed.
         """
         self.links = links
         self.conditions = Conditions()
@@ -68,6 +68,7 @@ class Duties:
         self._engine = engine
         self._ledger = ledger
         self._desk: PhoneDesk | None = None
+        config.officers()  # a file of PINs that cannot be read is told at once
         self._was_connected: dict[str, bool] = {}
         self.staffing = self._staffing_of(config)
         self.crisis = CrisisWatch(crisis_desks(config, engine), links)
@@ -122,8 +123,13 @@ class Duties:
         self._store(everything=True)
 
     async def reload(self, config: Config) -> None:
-        """Go on under another configuration."""
-        keeper = keeper_of(config, wall_clock)
+        """Go on under another configuration; where its secrets cannot be read, under the old one."""
+        try:
+            config.officers()
+            keeper = keeper_of(config, wall_clock)
+        except ConfigError as error:
+            log.error(text()("daemon.reload_refused", reason=error))  # noqa: TRY400 - its text says all
+            return
         if keeper is not None:
             await asyncio.to_thread(keeper.refresh)  # first: without any roster everybody would count as on duty
         self.config = config

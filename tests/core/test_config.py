@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from telemon.agi.pins import hash_pin
 from telemon.config import Config, load
 from telemon.config_duty import DUTY_TABLES, OfficerConfig, ShiftConfig
 from telemon.config_pbx import PbxConfig
@@ -264,6 +265,32 @@ def test_wrong_hours_are_named_with_their_line(write, line, said):
     message = refusal(write(f'site = "a"\n\n[[service]]\nname = "standard"\n{line}\n'))
     assert said in message
     assert re.search(r"site\.toml:[35]:", message), message
+
+
+def test_pins_may_stand_in_a_file_of_their_own(write, tmp_path):
+    hashed = hash_pin("271828")
+    officers = '[[officer]]\nid = "cdurand"\nname = "Camille Durand"\n[[officer]]\nid = "x"\nname = "X"\n'
+    path = tmp_path / "pins.toml"
+    config = load(write(f'{officers}[agi]\npins_file = "{path}"\n'))
+    path.write_text(f'cdurand = "{hashed}"\n')
+    assert [officer.pin for officer in config.officers()] == [hashed, ""]
+    for wrong in ('cdurand = "271828"', "no toml", None):
+        path.unlink() if wrong is None else path.write_text(wrong)
+        with pytest.raises(ConfigError, match=r"pins_file .*pins\.toml cannot be used"):
+            config.officers()
+
+
+def test_the_api_s_token_comes_from_its_file_or_systemd(write, tmp_path, monkeypatch):
+    path = tmp_path / "token"
+    config = load(write(f'[web]\ntoken_file = "{path}"\n'))
+    path.write_text("sesame\n")
+    assert (config.web.resolve_token(), Config().web.resolve_token()) == ("sesame", None)
+    path.write_text(" \n")
+    with pytest.raises(ConfigError, match="is empty"):
+        config.web.resolve_token()
+    (tmp_path / "api.token").write_text("credential")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert config.web.resolve_token() == "credential"
 
 
 def test_no_representation_shows_the_secret(write):
