@@ -91,6 +91,7 @@ async def test_killed_amid_a_hundred_sip_calls_through_a_real_asterisk(tmp_path)
             process.terminate()
             assert await asyncio.wait_for(process.wait(), 20) == 0
         shutil.copy(asterisk.run_folder / "log" / "queue_log", tmp_path / "queue_log")
+        shutil.copy(asterisk.run_folder / "etc" / "queues.conf", tmp_path / "queues.conf")  # whom members' names mean
     assert played.failures == {}
     write_truth(tmp_path / "truth.ndjson", played.truths, ring_cycle("FR"))
     calls = calls_of(config)
@@ -123,7 +124,8 @@ def with_call_ids(truths, calls, key):
 
 async def check_repair(config, placed, before, *tolerance, lacking=()):
     """Import the queue_log: every call is there, and none is unknown any more."""
-    imported = ("import", "queue_log", "queue_log", "-c", config)
+    queues = ("--queues", "queues.conf") if (config.parent / "queues.conf").exists() else ()
+    imported = ("import", "queue_log", "queue_log", "-c", config, *queues)
     status, said, errors = await telemon(*imported, cwd=config.parent)
     assert status == 0, said + errors
     after = calls_of(config)
