@@ -204,7 +204,7 @@ class AgiServer:
             DutyLine(self._desk, self._guard, voice, extension).run(Action(asked))
         except HungUp as reason:
             log.debug("phone line: the call is over: %s", reason)
-        except Exception:
+        except Exception:  # the thread must serve the next call, whatever was wrong with this one
             log.exception("phone line: a call came to an end by a fault of telemon's")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,7 @@ from telemon.cli.common import ConfigOption, settle
 from telemon.duty.parts import duty_watch
 from telemon.errors import AmiError, ConfigError
 from telemon.instants import to_seconds
-from telemon.night_switch import Accord
+from telemon.night_switch import Accord, days_off_commands
 from telemon.parts import observer_of, peer_of
 from telemon.rulesets import load_rulesets, ruleset_at
 from telemon.texts import text
@@ -35,9 +36,15 @@ _SIGNS = {"call": ami.NewChannel, "dialplan": ami.NewExten, "agent": ami.QueueJo
 def command(
     config: ConfigOption = None,
     listen: Annotated[float, typer.Option("--listen", "-l", min=0, help=text()("cli.check_listen"))] = 0,
+    days_off: Annotated[
+        str | None, typer.Option("--days-off", metavar="SERVICE", help=text()("cli.check_days_off"))
+    ] = None,
 ) -> None:
     """Try everything once and say what is missing; status 1 if telemon could not measure."""
     settings = settle(config)
+    if days_off is not None:
+        _print_days_off(settings, days_off)
+        return
     logging.basicConfig(level=logging.CRITICAL)  # what the link would log is printed as a problem
     console = Console(highlight=False)
     _describe(console, settings)
@@ -49,9 +56,21 @@ def command(
         raise typer.Exit(1)
 
 
-def _describe(console: Console, settings: Config) -> None:
-    from datetime import datetime
+def _print_days_off(settings: Config, name: str) -> None:
+    """Print what tells the dialplan on which days of the next year a service is closed.
 
+    Raises:
+        ConfigError: there is no such service, or it never closes.
+    """
+    hours = next((one.opening_hours(settings.zone) for one in settings.service if one.name == name), None)
+    if hours is None:
+        raise ConfigError(text()("check.no_hours", service=name))
+    today = datetime.now(settings.zone).date()
+    for command in days_off_commands(hours, today, today + timedelta(days=365)):
+        typer.echo(f"asterisk -rx '{command}'")
+
+
+def _describe(console: Console, settings: Config) -> None:
     say = text()
     rules = ruleset_at(load_rulesets(settings.rule_sets), settings.rule_set, datetime.now(settings.zone).date())
     cycle = say.number(to_seconds(rules.cycle(ring_cycle(settings.country))), 1)

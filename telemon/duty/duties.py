@@ -239,6 +239,6 @@ async def _again_and_again(keep: Callable[[], Coroutine[None, None, None]]) -> N
     while True:
         try:
             await keep()
-        except Exception:
+        except Exception:  # whatever it is: TaskGroup would end the daemon with it
             log.exception("%s: telemon's own mistake, please report it; going on", keep.__qualname__)
         await asyncio.sleep(AFTER_MISTAKE_SECONDS)

@@ -145,6 +145,19 @@ async def test_check_says_each_wrong_right_on_one_line(tmp_path, user, said):
     assert "Traceback" not in output
 
 
+async def test_check_tells_the_dialplan_the_holidays_of_a_service(tmp_path):
+    config = configure(tmp_path, 1)
+    without = await telemon("check", "--days-off", "standard", "-c", config, cwd=tmp_path)
+    assert without[0] == 1
+    assert "neither hours nor holidays" in without[2]
+    config.write_text(config.read_text().replace('queues = ["standard"]', 'queues = ["standard"]\nholidays = "fr"'))
+    status, said, errors = await telemon("check", "--days-off", "standard", "-c", config, cwd=tmp_path)
+    assert (status, errors) == (0, "")
+    days = re.findall(r"^asterisk -rx 'database put telemon-holiday (\d{4}-\d\d-\d\d) 1'$", said, re.MULTILINE)
+    assert len(days) in {11, 12}  # France's holidays of a year, whichever day it begins
+    assert {day[5:] for day in days} >= {"01-01", "05-01", "05-08", "07-14", "08-15", "11-01", "11-11", "12-25"}
+
+
 async def test_check_says_that_nothing_listens(tmp_path):
     async with pbx() as server:
         port = server.port
