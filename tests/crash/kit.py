@@ -204,10 +204,10 @@ def _problem(truth, call, seen):
         if truth.answered_at is not None and call.outcome is Outcome.ANSWERED:
             return None if call.ended_at is None and Flag.ENDED_IN_GAP in call.flags else "its end was not seen"
         return None if call.outcome is Outcome.UNKNOWN and call.ended_at is None else "it must be unknown"
-    if seen == "edge":
-        return None if call.outcome in {truth.outcome, Outcome.UNKNOWN} else "another outcome"
     if call.outcome is not truth.outcome and not _hangs_on_the_arrival(truth, call):
-        return "another outcome"
+        return None if seen == "edge" and call.outcome is Outcome.UNKNOWN else "another outcome"
+    if seen == "edge":
+        return None
     if seen == "whole" and not _near(call.answered_at, truth.answered_at):
         return "answered at another time"
     return None if _near(call.ended_at, truth.ended_at) else "over at another time"
