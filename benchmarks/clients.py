@@ -78,7 +78,7 @@ async def whole_way(port: int) -> dict[str, Any]:
         observer = Observer("pbx", Tracker("benchmark"))
         peer = Peer(name="pbx", host="127.0.0.1", port=port, user="telemon", secret="secret", event_filter=False)
         link = Link(peer, observer, take)
-        metrics = Metrics("benchmark", RING_CYCLE, [link], ledger)
+        metrics = Metrics({}, RING_CYCLE, [link], ledger)
         running = asyncio.create_task(link.run())
         while not link.connected:  # noqa: ASYNC110 - the link tells nobody, and the first event must not be missed
             await asyncio.sleep(0)

@@ -24,8 +24,9 @@ from telemon.config_duty import (
     ShiftConfig,
 )
 from telemon.config_errors import explain
-from telemon.config_pbx import Name, PbxConfig, credential
+from telemon.config_pbx import Name, PbxConfig
 from telemon.config_service import ServiceConfig
+from telemon.config_web import UserConfig, WebConfig
 from telemon.errors import ConfigError
 from telemon.records import ServiceKind
 from telemon.rulesets import load_rulesets
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from telemon.duty_records import Officer
 
 PLACES: Final = (Path("telemon.toml"), Path("/etc/telemon/telemon.toml"))
-API_CREDENTIAL: Final = "api.token"  # the API's token among systemd's credentials
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -66,30 +66,23 @@ class LogConfig(BaseModel):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class WebConfig(BaseModel):
-    """Where ``/metrics``, ``/healthz`` and ``/readyz`` are served."""
+class CallbacksConfig(BaseModel):
+    """How long a lost caller's number is kept for calling back."""
 
     model_config = _STRICT
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 9714
-    token_file: Path | None = None
+    keep_hours: Annotated[float, Field(ge=0, le=24 * 31)] = 24
+    key_file: Path | None = None  # beside the ledger's key
+    minimum_digits: Annotated[int, Field(ge=3, le=15)] = 4
 
-    def resolve_token(self) -> str | None:
-        """Return the token that the API asks for, systemd's credential or its file; None where nobody may use it.
 
-        Raises:
-            ConfigError: its file cannot be read, or is empty.
-        """
-        path = credential(API_CREDENTIAL) or self.token_file
-        if path is None:
-            return None
-        try:
-            token = path.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(text()("config.token_file", path=path, reason=error.strerror)) from error
-        if not token:
-            raise ConfigError(text()("config.token_empty", path=path))
-        return token
+class FiguresConfig(BaseModel):
+    """What is reckoned from the ledger for dashboards and wallboard."""
+
+    model_config = _STRICT
+    rule_sets: tuple[str, ...] = ()
+    staffing_weeks: Annotated[int, Field(ge=1, le=52)] = 8
+    wrap_up_seconds: Annotated[float, Field(ge=0, le=3600)] = 0
+    within_rings_share: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
 
 class Config(BaseSettings):
@@ -118,8 +111,11 @@ class Config(BaseSettings):
     probe: ProbeConfig = ProbeConfig()
     agi: AgiConfig = AgiConfig()
     crisis: CrisisConfig = CrisisConfig()
+    callbacks: CallbacksConfig = CallbacksConfig()
+    figures: FiguresConfig = FiguresConfig()
     log: LogConfig = LogConfig()
     web: WebConfig = WebConfig()
+    user: tuple[UserConfig, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -179,11 +175,26 @@ class Config(BaseSettings):
                 raise ValueError(text()("config.outside_hours", service=service.name, named=service.outside_hours))
         return value
 
+    @field_validator("user")
+    @classmethod
+    def _distinct_users(cls, value: tuple[UserConfig, ...]) -> tuple[UserConfig, ...]:
+        if len({user.name for user in value}) != len(value):
+            raise ValueError(text()("config.user_names"))
+        return value
+
     @field_validator("pbx")
     @classmethod
     def _distinct(cls, value: tuple[PbxConfig, ...]) -> tuple[PbxConfig, ...]:
         if len({pbx.name for pbx in value}) != len(value) or not value:
             raise ValueError(text()("config.pbx_names"))
+        return value
+
+    @field_validator("figures")
+    @classmethod
+    def _known_figures(cls, value: FiguresConfig, info: ValidationInfo) -> FiguresConfig:
+        known = load_rulesets(info.data.get("rule_sets"))
+        if not known.keys() >= set(value.rule_sets):
+            raise ValueError(text()("config.rule_set", known=", ".join(sorted(known))))
         return value
 
     @property
@@ -202,9 +213,15 @@ class Config(BaseSettings):
             **known,
         )
 
+    def site_of(self, pbx: PbxConfig) -> str:
+        """Return the site that this PBX belongs to: its own, else the configuration's."""
+        return pbx.site or self.site
+
     def call_site(self, pbx: PbxConfig) -> str:
-        """Return the first half of this PBX's call ids: the site, and the PBX where there are several."""
-        return self.site if len(self.pbx) == 1 else f"{self.site}/{pbx.name}"
+        """Return the first half of this PBX's call ids: its site, and the PBX where the site has several."""
+        site = self.site_of(pbx)
+        alone = sum(self.site_of(other) == site for other in self.pbx) == 1
+        return site if alone else f"{site}/{pbx.name}"
 
     def officers(self) -> tuple[Officer, ...]:
         """Return who may be on duty, each with the hash of his PIN.
@@ -220,6 +237,16 @@ class Config(BaseSettings):
     def state_folder(self) -> Path:
         """Where telemon keeps what it must not forget, beside the ledger and the journal."""
         return self.ledger.key_file.parent
+
+    @property
+    def callbacks_key_file(self) -> Path:
+        """Where the key of lost callers' numbers lies."""
+        return self.callbacks.key_file or self.state_folder / "callbacks.key"
+
+    @property
+    def session_key_file(self) -> Path:
+        """Where the key that signs sessions lies."""
+        return self.web.session_key_file or self.state_folder / "web.key"
 
     def journal_folder(self, pbx: PbxConfig) -> Path:
         """Return where this PBX's journal lies."""
@@ -272,7 +299,9 @@ def _validated(data: dict[str, Any], source: str, name: str) -> Config:
     except ValidationError as error:
         tables: dict[str, type[BaseModel]] = {
             "": Config, "pbx": PbxConfig, "service": ServiceConfig, "ledger": LedgerConfig,
-            "journal": JournalConfig, "log": LogConfig, "web": WebConfig, **DUTY_TABLES,
+            "journal": JournalConfig,
+            "callbacks": CallbacksConfig, "figures": FiguresConfig, "log": LogConfig,
+            "web": WebConfig, "user": UserConfig, **DUTY_TABLES,
         }  # fmt: skip
         known = {table: model.model_fields for table, model in tables.items()}
         raise ConfigError("\n".join(explain(problem, source, name, known) for problem in error.errors())) from None

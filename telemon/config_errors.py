@@ -31,7 +31,7 @@ def explain(problem: Mapping[str, Any], source: str, name: str, known: Mapping[s
     if problem["type"] == "missing":
         return text()("config.missing_key", where=where, key=key)
     reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    if path[-1] == "secret" or isinstance(problem["input"], (dict, list, tuple)):
+    if path[-1] in {"secret", "pin", "password"} or isinstance(problem["input"], (dict, list, tuple)):
         return text()("config.bad_key", where=where, key=key, reason=reason)
     return text()("config.bad_value", where=where, key=key, given=repr(problem["input"]), reason=reason)
 

@@ -28,6 +28,7 @@ class PbxConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Name = "pbx"
+    site: Name | Annotated[str, Field(max_length=0)] = ""
     host: str = "127.0.0.1"
     port: Port = 5038
     username: str = "telemon"

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from telemon.ami.link import Link
 from telemon.cadences import ring_cycle
-from telemon.crisis.pages import crisis_routes
+from telemon.callbacks.keeping import Callbacks
+from telemon.display import Display
 from telemon.duty.duties import Duties
-from telemon.duty.metrics import DutyMetrics
 from telemon.errors import TelemonError
 from telemon.ledger.pseudonym_key import load_or_create_key
-from telemon.ledger.roll_ups import totals
 from telemon.ledger.store import open_ledger
 from telemon.ledger.writer import LedgerWriter
 from telemon.logs import log_loop_failure, set_up
-from telemon.metrics import Metrics
 from telemon.observation import GapCause, Sight
 from telemon.parts import journal_of, observer_of, peer_of
 from telemon.recorder import Recorder
@@ -30,12 +28,10 @@ from telemon.rulesets import load_rulesets
 from telemon.systemd import Notifier
 from telemon.texts import text
 from telemon.upkeep import Upkeep
-from telemon.web import Server, application, listen, server_for
+from telemon.web import Server, listen, server_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from starlette.routing import Route
 
     from telemon.config import Config
     from telemon.config_pbx import PbxConfig
@@ -83,18 +79,28 @@ class Daemon:
         self._engine = open_ledger(config.ledger.url)
         key = load_or_create_key(config.ledger.key_file)
         self.ledger = LedgerWriter(self._engine, key=key, ring_cycle=cycle)
+        self._callbacks = Callbacks(config, self._engine)
         self.recorders = [self._resumed(config, pbx) for pbx in config.pbx]
         self.links = [
             Link(peer_of(pbx), recorder.observer, self._take, keep=recorder.journal.append)
             for pbx, recorder in zip(config.pbx, self.recorders, strict=True)
         ]
+        for link in self.links:
+            self._callbacks.attend(link.observer)
         journals = {recorder.observer.pbx: recorder.journal for recorder in self.recorders}
         self._upkeep = self._keeping_up(config)
         self.duties = Duties(config, self._engine, self.ledger, self.links)
-        self.metrics = Metrics(config.site, cycle, self.links, self.ledger, journals)
-        self.metrics.registry.register(DutyMetrics(config.site, self.duties))
+        self.display = Display(
+            config,
+            self._engine,
+            self.ledger,
+            self.links,
+            journals=journals,
+            duties=self.duties,
+            callbacks=self._callbacks,
+        )
         self.ledger.flush(DRAIN_SECONDS)  # what the journals gave back is counted with the rest
-        self.metrics.restore(totals(self._engine, _sites(config), _roll_ups(config)))
+        self.display.restore(_sites(config), _roll_ups(config))
 
     def _resumed(self, config: Config, pbx: PbxConfig) -> Recorder:
         """Return the recorder of one PBX, as far as its journal goes; the ledger is given what it may lack."""
@@ -118,10 +124,10 @@ class Daemon:
         """Run until ``stop``, SIGTERM or SIGINT; SIGHUP reads the configuration again."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(log_loop_failure)
-        pages = application(self.metrics, self.links, self.ledger, self._crisis_pages())
-        server = server_for(pages)
+        server = server_for(self.display.pages())
         log.info(text()("daemon.serving", address=self.address))
         self._upkeep.start()
+        self.display.start()
         try:
             async with asyncio.TaskGroup() as group:
                 for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,6 +143,7 @@ class Daemon:
                         self._keep_observations(),
                         self._keep_checkpoints(),
                         self.duties.run(),
+                        self.display.run(),
                         self._announce(server),
                         self._notifier.keep_watchdog(),
                     )
@@ -149,10 +156,6 @@ class Daemon:
                 await serving
         finally:
             self._close()
-
-    def _crisis_pages(self) -> list[Route]:
-        crisis = self.duties.crisis
-        return crisis_routes(crisis.desks, self._config.web.resolve_token(), crisis.line_now)
 
     async def _announce(self, server: Server) -> None:
         """Tell systemd that the journals are read and the pages served."""
@@ -197,6 +200,7 @@ class Daemon:
             self._upkeep = self._keeping_up(config)
             self._upkeep.start()
         self._config = config
+        self.display.reconfigure(config)
         group.create_task(self.duties.reload(config))
         log.info(text()("daemon.reloaded", keys=", ".join(changed.taken) or "-"))
         if changed.waiting:
@@ -213,12 +217,13 @@ class Daemon:
     def _put(self, records: list[CallRecord]) -> None:
         for record in records:
             self.ledger.put(record)
+        self._callbacks.finished(records)
 
     def _take(self, records: list[CallRecord]) -> None:
         self._put(records)
         self.duties.finished(records)
         for record in records:
-            self.metrics.count(record)
+            self.display.finished(record)
             if self._on_finished is not None:
                 self._on_finished(record)
 
@@ -269,6 +274,7 @@ class Daemon:
         for recorder in self.recorders:
             recorder.journal.close(DRAIN_SECONDS)
         self._upkeep.stop()
+        self.display.stop()
         left = self.ledger.close(DRAIN_SECONDS)
         if left:
             log.critical(text()("daemon.left", count=left))

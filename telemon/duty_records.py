@@ -151,3 +151,20 @@ class CrisisMember:
     joined_at: Instant
     left_at: Instant | None = None
     through: str = "command"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attendance:
+    """How many operators of a service could answer in one hour (``hour`` is its start), as one observer saw it.
+
+    ``seen`` is how much of the hour was watched, ``present`` the sum of the time of all operators who could answer or
+    were in a call, ``talking`` that of those in a call: ``present / seen`` is how many there were on average.
+    """
+
+    site: str
+    service: str
+    observer: str
+    hour: Instant
+    seen: Duration
+    present: Duration
+    talking: Duration

@@ -11,6 +11,7 @@
     ├── PresenceError          a sign-in is refused: who, or with which PIN
     ├── ProbeError             a test call cannot be placed
     ├── CrisisError            a crisis cell cannot be opened, joined or closed now
+    ├── DashboardError         Grafana cannot be reached, or refuses what is pushed
     ├── AmiError               something between telemon and one Asterisk
     │   ├── AmiProtocolError       the bytes are no AMI, or beyond a limit
     │   ├── AmiInjectionError      an outgoing header would carry CR, LF or NUL
@@ -58,6 +59,10 @@ class ProbeError(TelemonError):
 
 class CrisisError(TelemonError):
     """What is asked of a crisis cell does not fit the stage it is in."""
+
+
+class DashboardError(TelemonError):
+    """Grafana cannot be reached, does not know the token, or refuses what is pushed."""
 
 
 class AmiError(TelemonError):

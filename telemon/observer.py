@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from telemon.ami import events as ami
 from telemon.ami.decoder import Decoder
+from telemon.callbacks.dialled import HEARD, CallsOut
 from telemon.instants import SECOND
 from telemon.observation import GapCause, Watch
 from telemon.operators import Board
@@ -62,6 +63,7 @@ class Observer:
         self.failures = 0
         self.last_failure: Exception | None = None
         self.steps = 0
+        self.calls_out = CallsOut(tracker)  # never part of a checkpoint
         self.duty: DutyWatch | None = None  # whom it concerns who could answer; never part of a checkpoint
         self.reached: Instant | None = None  # the PBX's time, as far as anything was heard of it
         self._sighted_at: Instant | None = None  # while the PBX's clock repeats a time: when that will be over
@@ -72,7 +74,13 @@ class Observer:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a checkpoint keeps: not the last failure, which may refer to anything, nor what is told anew."""
-        return {**self.__dict__, "last_failure": None, "duty": None, "_knows_devices": False, "_duty_sees": False}
+        told_anew = {"last_failure": None, "duty": None, "_knows_devices": False, "_duty_sees": False}
+        return {name: value for name, value in self.__dict__.items() if name != "calls_out"} | told_anew
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take up what a checkpoint kept."""
+        self.__dict__.update(state)
+        self.calls_out = CallsOut(self.tracker)
 
     def take(self, messages: Iterable[Message], received_at: Instant) -> list[CallRecord]:
         """Take events as they arrived; responses and banners pass by. Returns the calls that are over.
@@ -151,7 +159,9 @@ class Observer:
                 self.watch.learn_of_restart(booted_at)
             return []
         finished = self.tracker.feed(event)
-        if kind is ami.ChannelsListed:
+        if kind in HEARD:
+            self.calls_out.hear(event)
+        elif kind is ami.ChannelsListed:
             self._stock_taken(self.now(received_at))
         return finished
 

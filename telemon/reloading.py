@@ -12,7 +12,20 @@ if TYPE_CHECKING:
 
 # What every call's identity and reckoning rest on, and what is opened once.
 _WAITING: Final = frozenset(
-    {"site", "observer", "timezone", "country", "ledger", "journal", "web", "agi", "probe", "crisis"}
+    {
+        "site",
+        "observer",
+        "timezone",
+        "country",
+        "ledger",
+        "journal",
+        "web",
+        "agi",
+        "probe",
+        "crisis",
+        "callbacks",
+        "figures",
+    }
 )
 
 
@@ -37,8 +50,8 @@ def change(old: Config, new: Config) -> Change:
     )
 
 
-def _names(config: Config) -> list[str]:
-    return [pbx.name for pbx in config.pbx]
+def _names(config: Config) -> list[tuple[str, str]]:
+    return [(pbx.name, pbx.site) for pbx in config.pbx]
 
 
 def must_reconnect(old: tuple[PbxConfig, Peer], new: tuple[PbxConfig, Peer]) -> bool:

@@ -81,12 +81,14 @@ def body_of(measures: Measures) -> str:
 class Sums:
     """The roll-ups of one service while they are being added up."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, counts_only: bool = False) -> None:
+        """``counts_only``: leave the spreads empty, which most of the time would go into."""
         self._by_outcome: Counter[str] = Counter()
         self._recorded: Counter[str] = Counter()
         self._by_provenance: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._spreads = {name: _SpreadSum() for name in _STEPS}
+        self._summed = {} if counts_only else self._spreads
 
     def add(self, body: str) -> None:
         """Add one body."""
@@ -99,7 +101,7 @@ class Sums:
         self._by_provenance[Provenance.LIVE] += sum(by_outcome.values()) - sum(by_provenance.values())
         for name in _COUNTS:
             self._counts[name] += values.get(name, 0)
-        for name, spread in self._spreads.items():
+        for name, spread in self._summed.items():
             if name in values:
                 spread.add(*values[name])
 

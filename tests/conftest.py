@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from simulators.lab.asterisk import Asterisk, missing_for_lab
+from simulators.lab.roots import Version, root_of
 from telemon.texts import use
 from tests.ledger.kit import POSTGRESQL
 
@@ -21,6 +23,7 @@ for _name in ("TELEMON_LOCALE", "LC_ALL", "LC_MESSAGES"):
 os.environ["LANG"] = "C.UTF-8"
 use("en")
 
+COMPOSE = root_of(Version.V22) / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-compose"
 _MISSING_FOR = {
     "asterisk": missing_for_lab,
     "asterisk-16": lambda: missing_for_lab(16),
@@ -30,12 +33,25 @@ _MISSING_FOR = {
         if os.geteuid() == 0 and shutil.which("nft") and shutil.which("ip")
         else "no network namespace can be made: be root, and install the packages nftables and iproute2"
     ),
-    "prometheus": lambda: None if shutil.which("prometheus") else "no Prometheus: install the package prometheus",
-    "systemd-analyze": lambda: (
-        None if shutil.which("systemd-analyze") else "no systemd-analyze: install the package systemd"
-    ),
-    "promtool": lambda: None if shutil.which("promtool") else "no promtool: install the package prometheus",
+    "prometheus": lambda: _program("prometheus", package="prometheus"),
+    "systemd-analyze": lambda: _program("systemd-analyze", package="systemd"),
+    "promtool": lambda: _program("promtool", package="prometheus"),
+    "alertmanager": lambda: _program("prometheus-alertmanager", package="prometheus-alertmanager"),
+    "mosquitto": lambda: _program("mosquitto", package="mosquitto"),
+    "chromium": lambda: _program("chromium", package="chromium"),
+    "compose": lambda: _program(str(COMPOSE), package="docker-compose of Debian 13 or later into the lab's root"),
+    "axe": lambda: _built("axe/node_modules/axe-core/axe.min.js"),
+    "node": lambda: _built("grafana/dist/index.html"),
 }
+
+
+def _program(name: str, *, package: str) -> str | None:
+    return None if shutil.which(name) else f"no {name}: install the package {package}"
+
+
+def _built(path: str) -> str | None:
+    there = Path(__file__).with_name("browser").joinpath(path).exists()
+    return None if there else f"no tests/browser/{path}: run scripts/browser-packages"
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _NUMBERS: Final = frozenset({"ChannelState", "Cause", "HoldTime", "TalkTime", "Status", "Uptime"})
 _MAX_DIGITS: Final = 9  # no state, cause or number of seconds is longer; a forged one may be
 # Where a caller's own words can stand; everything else is Asterisk's or its administrator's.
-_FROM_OUTSIDE: Final = frozenset({"CallerIDNum", "Channel", "DestChannel", "Exten", "Extension", "RetrieverChannel"})
+_FROM_OUTSIDE: Final = frozenset({
+    "CallerIDNum", "Channel", "DestChannel", "DialString", "Exten", "Extension", "RetrieverChannel",
+})  # fmt: skip
 _SINGLE: Final = "Uniqueid"  # says whose event it is, so it must not come twice
 # Events that carry a Timestamp whenever ``timestampevents = yes``; enough to notice that it is not set.
 _STAMPED: Final = frozenset({"Newchannel", "Newstate", "Hangup", "DialBegin", "QueueCallerJoin"})

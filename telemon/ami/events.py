@@ -68,12 +68,16 @@ class Hangup(NamedTuple):
 
 
 class DialBegin(NamedTuple):
-    """A leg is being rung; ``uniqueid`` is empty where nobody dials it (attended transfer by DTMF)."""
+    """A leg is being rung; ``uniqueid`` is empty where nobody dials it (attended transfer by DTMF).
+
+    ``dial_string`` is what the dialler gave the channel driver, a number dialled out of the house among it.
+    """
 
     at: Instant
     uniqueid: str
     dest_channel: str
     dest_uniqueid: str
+    dial_string: str = ""
 
 
 class DialProgress(NamedTuple):
@@ -348,7 +352,7 @@ SPECS: Final[dict[str, tuple[type[tuple[Any, ...]], tuple[str, ...]]]] = {
     "Rename": (Rename, ("Newname", "Uniqueid")),
     "HangupRequest": (HangupRequest, ("Uniqueid", "Cause")),
     "Hangup": (Hangup, ("Uniqueid", "Cause")),
-    "DialBegin": (DialBegin, ("Uniqueid", "DestChannel", "DestUniqueid")),
+    "DialBegin": (DialBegin, ("Uniqueid", "DestChannel", "DestUniqueid", "DialString")),
     "DialState": (DialProgress, ("DestUniqueid",)),
     "DialEnd": (DialEnd, ("DestUniqueid", "Forward", "DialStatus")),
     "BridgeEnter": (BridgeEnter, ("BridgeUniqueid", "BridgeType", "BridgeTechnology", "Uniqueid", "Linkedid")),

@@ -14,9 +14,11 @@ from telemon.cli import (
     check,
     coverage,
     crisis,
+    dashboards,
     demo,
     import_,
     init,
+    password,
     pin,
     probe,
     prompts,
@@ -57,12 +59,14 @@ for module in (
     restore,
     probe,
     roster,
+    password,
     pin,
     prompts,
 ):
     name = module.__name__.rpartition(".")[2].rstrip("_")  # import is no name for a module
     app.command(name.replace("_", "-"), help=text()(f"cli.{name}"))(module.command)
 app.add_typer(crisis.app, name="crisis", help=text()("cli.crisis"))
+app.add_typer(dashboards.app, name="dashboards", help=text()("cli.dashboards"))
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import tempfile
 import time
+import webbrowser
 from collections import Counter, deque
 from contextlib import suppress
 from itertools import count
@@ -23,12 +25,14 @@ from rich.text import Text
 from telemon.ami.link import wall_clock
 from telemon.cadences import ring_cycle, rings_if_any
 from telemon.cli.tables import LOST_STYLE, outcome_text
-from telemon.config import Config, LedgerConfig, WebConfig
+from telemon.config import Config, LedgerConfig
 from telemon.config_pbx import PbxConfig
 from telemon.config_service import ServiceConfig
+from telemon.config_web import WebConfig
 from telemon.instants import to_datetime, to_seconds
 from telemon.records import Outcome
 from telemon.texts import text
+from telemon.wallboard.roles import Role
 
 if TYPE_CHECKING:
     from simulators.ami.server import AmiServer
@@ -47,14 +51,16 @@ def command(
     seconds: Annotated[float | None, typer.Option("--seconds", min=1, help=text()("cli.demo_seconds"))] = None,
     seed: Annotated[int, typer.Option("--seed", help=text()("cli.demo_seed"))] = OPENING_SEED,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help=text()("cli.demo_port"))] = 9714,
+    *,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help=text()("cli.demo_browser"))] = True,
 ) -> None:
     """Show a living switchboard."""
     logging.basicConfig(level=logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="telemon-demo-") as folder, suppress(KeyboardInterrupt):
-        asyncio.run(_show(Path(folder), seconds, seed, port))
+        asyncio.run(_show(Path(folder), seconds, seed, port, browser=browser))
 
 
-async def _show(folder: Path, seconds: float | None, seed: int, port: int) -> None:
+async def _show(folder: Path, seconds: float | None, seed: int, port: int, *, browser: bool) -> None:
     from simulators.ami.server import AmiServer
     from simulators.ami.switchboard import Switchboard
     from simulators.site import PREFECTURE
@@ -70,12 +76,20 @@ async def _show(folder: Path, seconds: float | None, seed: int, port: int) -> No
             running = group.create_task(daemon.run())
             playing = group.create_task(_play(server, PREFECTURE, seed))
             showing = group.create_task(view.show())
+            if browser and _has_screen():
+                await asyncio.to_thread(webbrowser.open, daemon.address)
             await asyncio.wait({running}, timeout=seconds)
             daemon.stop()
             await asyncio.wait({running})
             playing.cancel()
             showing.cancel()
     Console().print(text()("demo.end"), markup=False)
+
+
+def _has_screen() -> bool:
+    """Whether a browser can have a window; one within this terminal would hide the rest."""
+    has_window = sys.platform == "darwin" or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
+    return sys.stdout.isatty() and has_window
 
 
 async def _play(server: AmiServer, site: Site, seed: int) -> None:
@@ -106,7 +120,7 @@ def _config(site: Site, folder: Path, ami_port: int, secret: str, web_port: int)
             for line in site.lines
         ),
         ledger=LedgerConfig(url=f"sqlite:///{folder}/demo.db", key_file=folder / "demo.key"),
-        web=WebConfig(port=web_port),
+        web=WebConfig(port=web_port, open_as=Role.SUPERVISOR),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from telemon.cli.common import ConfigOption, settle
+from telemon.latency import prefer_the_reader
 from telemon.logs import set_up
 
 
@@ -16,6 +17,8 @@ def command(config: ConfigOption = None) -> None:
     set_up(settings.log)
 
     async def live() -> None:
-        await Daemon(settings, reread=lambda: settle(config)).run()
+        daemon = Daemon(settings, reread=lambda: settle(config))
+        prefer_the_reader()
+        await daemon.run()
 
     asyncio.run(live())

@@ -15,8 +15,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from telemon.cli.common import ConfigOption, settle
-from telemon.config import API_CREDENTIAL, PLACES
+from telemon.config import PLACES
 from telemon.config_duty import PINS_CREDENTIAL
+from telemon.config_web import API_CREDENTIAL
 from telemon.texts import text
 
 if TYPE_CHECKING:

@@ -95,13 +95,16 @@ class DutyMetrics(Collector):
         reached = self._family("telemon_probe_reached", "1 if the latest test call was answered.", "service")
         ordered = self._family("telemon_probe_timestamp_seconds", "When the latest test call was ordered.", "service")
         delay = self._family("telemon_probe_delay_seconds", "From its order to the answer.", "service")
+        interval = self._family("telemon_probe_interval_seconds", "Between two scheduled test calls.", "service")
+        for service, seconds in self._duties.probes.intervals().items():
+            interval.add_metric((self._site, service), seconds)
         for service, probe in self._duties.probes.latest.items():
             ordered.add_metric((self._site, service), to_seconds(probe.ordered_at))
             if probe.result is not ProbeResult.UNKNOWN:
                 reached.add_metric((self._site, service), float(probe.result in _REACHED))
             if probe.delay is not None:
                 delay.add_metric((self._site, service), to_seconds(probe.delay))
-        yield from (counted, reached, ordered, delay)
+        yield from (counted, reached, ordered, delay, interval)
 
     def _crises(self) -> Iterator[Metric]:
         is_open = self._family("telemon_crisis_open", "1 while a crisis cell is ordered.", "service", "exercise")

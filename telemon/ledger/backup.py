@@ -17,7 +17,7 @@ from urllib.parse import quote
 from sqlalchemy.exc import SQLAlchemyError
 
 from telemon.errors import LedgerError
-from telemon.ledger.copying import Content, SqliteDatabase, contents_of, copy_rows, database
+from telemon.ledger.copying import ERASED_IN_TIME, Content, SqliteDatabase, contents_of, copy_rows, database
 from telemon.ledger.reader import snapshot
 from telemon.ledger.store import open_file
 from telemon.ledger.trouble import reason
@@ -133,6 +133,9 @@ def _copy_pages(connection: Connection, part: Path, report: Report) -> None:
         file.execute("PRAGMA journal_mode = OFF")
         file.execute("PRAGMA synchronous = OFF")
         source.backup(file, pages=_PAGES, progress=lambda _, left, pages: report(doing, pages - left, pages))
+        file.execute("PRAGMA secure_delete = ON")
+        file.execute(f"DELETE FROM {ERASED_IN_TIME}")  # noqa: S608 - ours
+        file.commit()
 
 
 def _write_contents(part: Path, contents: dict[str, Content]) -> None:

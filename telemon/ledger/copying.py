@@ -27,7 +27,11 @@ Plain = tuple[str | int | float | None, ...]
 Report = Callable[[str, int, int], None]
 """Is told what is being done, how far it is, and how far it goes."""
 
-COLUMNS: Final = {table.name: [column.name for column in table.columns] for table in TABLES.values()}
+ERASED_IN_TIME: Final = "lost_callers"
+"""Holds callers' numbers, encrypted, for hours only: a copy would outlive them."""
+COLUMNS: Final = {
+    table.name: [column.name for column in table.columns] for table in TABLES.values() if table.name != ERASED_IN_TIME
+}
 _STEP: Final = 1000  # rows between two words of progress, and fetched together
 _BITS: Final = 256  # of a digest
 _ISO: Final = 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'

@@ -1,10 +1,10 @@
-"""Rows of what is kept of the permanence and of crises; as in ``telemon.ledger.rows``, in the order of the columns."""
+"""Rows of attendance, the permanence and crises; as in ``telemon.ledger.rows``, in the order of the columns."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from telemon.duty_records import CoverInterval, Crisis, CrisisMember, PresenceChange, Probe
+from telemon.duty_records import Attendance, CoverInterval, Crisis, CrisisMember, PresenceChange, Probe
 from telemon.instants import SECOND
 from telemon.ledger.values import clean, stamp
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from telemon.ledger.values import Row
 
-DutyItem = CoverInterval | Probe | PresenceChange | Crisis | CrisisMember
+DutyItem = CoverInterval | Probe | PresenceChange | Crisis | CrisisMember | Attendance
 
 TABLE_OF: Final[dict[type, str]] = {
     CoverInterval: "coverage",
@@ -21,8 +21,17 @@ TABLE_OF: Final[dict[type, str]] = {
     PresenceChange: "presences",
     Crisis: "crises",
     CrisisMember: "crisis_members",
+    Attendance: "attendance",
 }
-KEY_COLUMNS: Final = {"observations": 3, "coverage": 4, "probes": 1, "presences": 3, "crises": 1, "crisis_members": 3}
+KEY_COLUMNS: Final = {
+    "observations": 3,
+    "coverage": 4,
+    "probes": 1,
+    "presences": 3,
+    "crises": 1,
+    "crisis_members": 3,
+    "attendance": 4,
+}
 """How many of a table's first columns are its primary key."""
 
 
@@ -37,8 +46,15 @@ def duty_row(item: DutyItem, address: Callable[[str], str]) -> Row:
         return (*names, stamp(item.at), item.action.value, item.through, clean(item.extension))
     if isinstance(item, Crisis):
         return _crisis_row(item)
+    if isinstance(item, Attendance):
+        return _attendance_row(item)
     names = (clean(item.crisis_id), clean(item.person))
     return (*names, stamp(item.joined_at), stamp(item.left_at), item.through)
+
+
+def _attendance_row(item: Attendance) -> Row:
+    names = (clean(item.site), clean(item.service), clean(item.observer))
+    return (*names, stamp(item.hour), item.seen / SECOND, item.present / SECOND, item.talking / SECOND)
 
 
 def _cover_row(item: CoverInterval) -> Row:

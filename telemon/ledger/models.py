@@ -269,4 +269,35 @@ class CrisisMemberRow(SQLModel, table=True):
     through: str
 
 
+class AttendanceRow(SQLModel, table=True):
+    """Who could answer in one hour; see ``telemon.duty_records.Attendance``."""
+
+    __tablename__ = "attendance"
+
+    site: str = Field(primary_key=True)
+    service: str = Field(primary_key=True)
+    observer: str = Field(primary_key=True)
+    hour: datetime = Field(sa_type=UtcDateTime, primary_key=True)
+    seen_seconds: float
+    present_seconds: float
+    talking_seconds: float
+
+
+class LostCallerRow(SQLModel, table=True):
+    """One caller whose last call was lost; ``number`` is encrypted, and erased with the row (``telemon.callbacks``)."""
+
+    __tablename__ = "lost_callers"
+    __table_args__ = (Index("ix_lost_callers_expires_at", "expires_at"),)
+
+    site: str = Field(primary_key=True)
+    caller: str = Field(primary_key=True)
+    service: str
+    number: str
+    last_outcome: str
+    times: int
+    first_at: datetime = Field(sa_type=UtcDateTime)
+    last_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
 TABLES = SQLModel.metadata.tables

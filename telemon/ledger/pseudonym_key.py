@@ -1,4 +1,4 @@
-"""The key of the pseudonyms: read from its file, which is made at the first start."""
+"""Keys, that of the pseudonyms above all: each read from its file, which is made at the first start."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 KEY_BYTES = 32  # RFC 2104 section 3: at least as long as the hash's output
 
 
-def load_or_create_key(path: Path) -> bytes:
+def load_or_create_key(
+    path: Path, name: str = "pseudonym key", lost_with_it: str = "callers known so far then get new pseudonyms"
+) -> bytes:
     """Return the key in this file, stripped of white space; if absent, make one that only its owner can read.
 
-    Two processes that start at once end up with the same key.
+    Two processes that start at once end up with the same key. ``name`` and ``lost_with_it`` are for the operator.
 
     Raises:
         ConfigError: the file cannot be read or made, or holds fewer than 32 bytes.
@@ -28,13 +30,13 @@ def load_or_create_key(path: Path) -> bytes:
         key = path.read_bytes().strip()
     except OSError as error:
         raise ConfigError(
-            f"pseudonym key {path}: {error.strerror}; let the user that telemon runs as read it "
+            f"{name} {path}: {error.strerror}; let the user that telemon runs as read it "
             "(or create it there, at the first start)"
         ) from error
     if len(key) < KEY_BYTES:
         raise ConfigError(
-            f"pseudonym key {path}: only {len(key)} bytes, at least {KEY_BYTES} are needed; put the saved key back, "
-            "or delete the file to start with a new key (callers known so far then get new pseudonyms)"
+            f"{name} {path}: only {len(key)} bytes, at least {KEY_BYTES} are needed; put the saved key back, "
+            f"or delete the file to start with a new key ({lost_with_it})"
         )
     return key
 

@@ -95,23 +95,23 @@ def read_observations(engine: Engine, pbx: str, start: Instant, end: Instant) ->
             )
 
 
-def totals(engine: Engine, sites: Collection[str]) -> dict[tuple[str, Outcome], int]:
-    """Return how many calls of these sites there are by service and outcome; probe and internal calls count nowhere.
+def totals(engine: Engine, sites: Collection[str]) -> dict[tuple[str, str, Outcome], int]:
+    """Return how many calls there are by site, service and outcome; probe and internal calls count nowhere.
 
     Raises:
         LedgerError: the database cannot be read.
     """
     query = (
-        select(_calls.service, _calls.outcome, func.count())
+        select(_calls.site, _calls.service, _calls.outcome, func.count())
         .where(
             _calls.site.in_(sites),
             _calls.is_probe.is_(False),
             cast(_calls.flags, Text).not_like(f'%"{Flag.INTERNAL}"%'),
         )
-        .group_by(_calls.service, _calls.outcome)
+        .group_by(_calls.site, _calls.service, _calls.outcome)
     )
     with snapshot(engine) as connection:
-        return {(service, Outcome(outcome)): count for service, outcome, count in connection.execute(query)}
+        return {(site, service, Outcome(outcome)): count for site, service, outcome, count in connection.execute(query)}
 
 
 @contextmanager

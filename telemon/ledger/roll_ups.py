@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
@@ -13,12 +13,12 @@ from telemon.instants import from_datetime, to_datetime
 from telemon.ledger.models import TABLES
 from telemon.ledger.reader import snapshot
 from telemon.ledger.reader import totals as counted
-from telemon.measures import measure_by_service
+from telemon.measures import measure_by
 from telemon.records import CallRecord, Flag, Outcome, Provenance, ServiceKind
 from telemon.roll_ups import Sums, body_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from telemon.measures import Measures
     from telemon.roll_ups import Definition
 
+_Key = TypeVar("_Key", bound="Hashable")
 _ROWS = 500  # fetched together
 _MOMENTS = (
     "arrived_at", "alerting_at", "operator_ringing_at", "operator_up_at", "answered_at", "answered_not_before",
@@ -69,11 +70,39 @@ def read_measures(
         ValueError: the gaps do not fit into the period.
     """
     with snapshot(engine) as connection:
-        sums = _sums(connection, stretch, definition)
+        sums = _sums(connection, stretch, definition, _service)
     return {service: each.measures(definition, gap_duration, period_duration) for service, each in sums.items()}
 
 
-def totals(engine: Engine, sites: Collection[str], known: Mapping[str, Definition]) -> dict[tuple[str, Outcome], int]:
+def read_counts(engine: Engine, stretch: Stretch, definition: Definition) -> dict[tuple[str, str], Measures]:
+    """Return the measures of each site and service, without their spreads: all counts and rates are there.
+
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    with snapshot(engine) as connection:
+        sums = _sums(connection, stretch, definition, _site_and_service, counts_only=True)
+    return {key: each.measures(definition) for key, each in sums.items()}
+
+
+def are_built(engine: Engine, sites: Collection[str], digests: Collection[str]) -> bool:
+    """Whether all these roll-ups of these sites are there, so that any period is read in no time.
+
+    Raises:
+        LedgerError: the database cannot be read.
+    """
+    query = (
+        select(func.count())
+        .select_from(TABLES["roll_up_sets"])
+        .where(_sets.site.in_(sites), _sets.rules.in_(digests), _sets.complete.is_(True))
+    )
+    with snapshot(engine) as connection:
+        return int(connection.execute(query).scalar_one()) == len(set(sites)) * len(set(digests))
+
+
+def totals(
+    engine: Engine, sites: Collection[str], known: Mapping[str, Definition]
+) -> dict[tuple[str, str, Outcome], int]:
     """Return what ``telemon.ledger.reader.totals`` counts, by way of the roll-ups of each site that has any.
 
     ``known`` are the definitions that this site rolls up by digest.
@@ -81,13 +110,13 @@ def totals(engine: Engine, sites: Collection[str], known: Mapping[str, Definitio
     Raises:
         LedgerError: the database cannot be read.
     """
-    found: Counter[tuple[str, Outcome]] = Counter()
+    found: Counter[tuple[str, str, Outcome]] = Counter()
     with snapshot(engine) as connection:
         complete = _complete(connection, sites, known)
         for site, digest in complete.items():
             ever = _ever(connection, site, known[digest])
-            for service, each in _sums(connection, ever, known[digest]).items():
-                found.update({(service, outcome): count for outcome, count in each.recorded.items()})
+            for service, each in _sums(connection, ever, known[digest], _service, counts_only=True).items():
+                found.update({(site, service, outcome): count for outcome, count in each.recorded.items()})
     if behind := [site for site in sites if site not in complete]:
         found.update(counted(engine, behind))
     return {key: count for key, count in found.items() if count}
@@ -134,22 +163,41 @@ def bodies_of(
         yield site, service, from_datetime(start), body
 
 
-def _sums(connection: Connection, stretch: Stretch, definition: Definition) -> dict[str, Sums]:
-    sums: defaultdict[str, Sums] = defaultdict(Sums)
+def _service(_: str, service: str) -> str:
+    return service
+
+
+def _site_and_service(site: str, service: str) -> tuple[str, str]:
+    return site, service
+
+
+def _sums(
+    connection: Connection,
+    stretch: Stretch,
+    definition: Definition,
+    key: Callable[[str, str], _Key],
+    *,
+    counts_only: bool = False,
+) -> dict[_Key, Sums]:
+    """Sum up by what ``key`` makes of site and service."""
+    sums: defaultdict[_Key, Sums] = defaultdict(lambda: Sums(counts_only=counts_only))
     for pieces, sites in _pieces(connection, stretch, definition).items():
         for piece in pieces:
             part = Stretch(sites, piece.start, piece.end, stretch.service)
             if piece.span is None:
-                for service, measures in _measured(connection, part, definition).items():
-                    sums[service].add(body_of(measures))
+                for group, measures in _measured(connection, part, definition, key).items():
+                    sums[group].add(body_of(measures))
             else:
-                for _, service, _, body in bodies_of(connection, part, definition.digest, piece.span):
-                    sums[service].add(body)
+                for site, service, _, body in bodies_of(connection, part, definition.digest, piece.span):
+                    sums[key(site, service)].add(body)
     return dict(sums)
 
 
-def _measured(connection: Connection, stretch: Stretch, definition: Definition) -> dict[str, Measures]:
-    return measure_by_service(calls_of(connection, stretch), definition.ruleset, definition.cycle)
+def _measured(
+    connection: Connection, stretch: Stretch, definition: Definition, key: Callable[[str, str], _Key]
+) -> dict[_Key, Measures]:
+    calls = calls_of(connection, stretch)
+    return measure_by(calls, lambda call: key(call.site, call.service), definition.ruleset, definition.cycle)
 
 
 def _pieces(connection: Connection, stretch: Stretch, definition: Definition) -> dict[tuple[Piece, ...], list[str]]:

@@ -119,6 +119,10 @@ class ProbeWatch:
         schedule.start()
         return schedule
 
+    def intervals(self) -> dict[str, float]:
+        """Return the seconds between two scheduled test calls, by the service that is called."""
+        return {target.service: _DAY / SECOND / self._config.probe.per_day for target in self._targets}
+
     def _is_hindered(self, target: Target) -> bool:
         return self._is_crisis() or target.pbx in self._ringing or not self._links[target.pbx].connected
 

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import insert
 
 from telemon.instants import to_datetime
+from telemon.ledger.copying import COLUMNS
 from telemon.ledger.models import TABLES
 from telemon.ledger.store import open_ledger
 from telemon.observation import GapCause, Interval, Sight
@@ -22,6 +23,7 @@ from tests.acceptance.commands import configure, start, telemon, telemon_all
 from tests.ledger.kit import CANARY, RICH, Postgresql, T, calls, read_all, store, writing
 
 PERIOD = ("-p", "2025")  # in which T lies
+SEALED = "gAAAAABcanary-of-a-number-to-call-back"
 EXPORTS = (("calls", "-f", "ndjson", "-n", "100000", *PERIOD), ("stats", "-f", "ndjson", *PERIOD))
 
 
@@ -61,6 +63,9 @@ def filled(url, count=300):
         connection.execute(insert(TABLES["roll_ups"]), roll_up)
         rolled = {"site": "pref31", "rules": "r", "label": "é", "built_until": None, "complete": False}
         connection.execute(insert(TABLES["roll_up_sets"]), rolled)
+        lost = {"site": "pref31", "caller": "p", "service": "standard", "number": SEALED, "last_outcome": "abandoned"}
+        moments = dict.fromkeys(("first_at", "last_at", "expires_at"), start)
+        connection.execute(insert(TABLES["lost_callers"]), lost | moments | {"times": 1})
     engine.dispose()
     return url
 
@@ -74,7 +79,7 @@ async def exported(folder, url):
 
 def all_rows(path):
     with closing(sqlite3.connect(path)) as file:
-        return {table: sorted(file.execute(f'SELECT * FROM "{table}"').fetchall(), key=repr) for table in TABLES}
+        return {table: sorted(file.execute(f'SELECT * FROM "{table}"').fetchall(), key=repr) for table in COLUMNS}
 
 
 async def refused(words, *arguments, cwd, **more):
@@ -106,6 +111,8 @@ async def test_a_backup_is_one_file_for_its_owner_only_and_holds_no_number(folde
     assert stat.S_IMODE((folder / "saved.db").stat().st_mode) == 0o600
     assert {path.name for path in folder.iterdir()} == {"telemon.db", "saved.db", "telemon.toml"}
     assert CANARY.encode() not in (folder / "saved.db").read_bytes()
+    assert SEALED.encode() in (folder / "telemon.db").read_bytes()
+    assert SEALED.encode() not in (folder / "saved.db").read_bytes()  # it would outlive its hours
 
 
 async def test_a_backup_made_while_telemon_writes_is_what_the_ledger_was_at_one_moment(folder):

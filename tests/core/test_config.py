@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from telemon.agi.pins import hash_pin
-from telemon.config import Config, load
+from telemon.config import CallbacksConfig, Config, FiguresConfig, load
 from telemon.config_duty import DUTY_TABLES, OfficerConfig, ShiftConfig
 from telemon.config_pbx import PbxConfig
 from telemon.config_service import ServiceConfig
+from telemon.config_web import UserConfig, WebConfig
 from telemon.errors import ConfigError
 from telemon.instants import from_datetime
 from telemon.records import ServiceKind
@@ -327,7 +328,16 @@ def test_a_template_shows_every_key_and_its_default(write, language):
         assert getattr(config, key) == getattr(default, key), key
     without_secret = config.pbx[0].model_copy(update={"secret_file": None})
     assert without_secret == default.pbx[0]
-    tables: tuple[Any, ...] = (Config, PbxConfig, ServiceConfig, *DUTY_TABLES.values())
+    tables: tuple[Any, ...] = (
+        Config,
+        PbxConfig,
+        ServiceConfig,
+        CallbacksConfig,
+        FiguresConfig,
+        WebConfig,
+        UserConfig,
+        *DUTY_TABLES.values(),
+    )
     for key in {key for table in tables for key in table.model_fields}:
         assert re.search(rf"\b{key}\b", template(language)), key
 
@@ -336,11 +346,12 @@ def test_a_template_shows_every_key_and_its_default(write, language):
 def test_what_a_template_comments_out_is_right_as_well(write, language):
     source = template(language)
     keys = "|".join(("hours", r"\[rule_sets", "version", "valid_from", "title_", "max_rings",
-                     r"\[\[shift", r"\[\[officer",
+                     r"\[\[shift", r"\[\[officer", r"\[\[user", "role", "session_key_file", "secure_cookie", "key_file",
                      *OfficerConfig.model_fields.keys() - {"pin"}, *ShiftConfig.model_fields, "closed_on", "opened_on",
                      "holidays", "trunks", "night_switch", "token_file"))  # fmt: skip
     source = re.sub(rf"^# ({keys})", r"\1", source, flags=re.MULTILINE)
     config = load(write(source))
     assert config.service[0].hours
+    assert config.web.secure_cookie
     assert config.rule_sets["ours"]["max_rings"] == 4
     assert config.shift[0].officer == config.officer[0].id == "cdurand"

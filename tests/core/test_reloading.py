@@ -88,6 +88,7 @@ def test_an_equal_tls_context_made_anew_needs_no_new_connection_but_another_sett
 
 def test_every_key_is_known_to_do_one_or_the_other():
     taken = {"language", "log", "pbx", "probe_callers", "rule_set", "rule_sets", "service", "short_abandon_seconds"}
-    taken |= {"officer", "permanence", "roster", "shift"}
+    taken |= {"officer", "permanence", "roster", "shift", "user"}
     waiting = {"agi", "country", "crisis", "journal", "ledger", "observer", "probe", "site", "timezone", "web"}
+    waiting |= {"callbacks", "figures"}
     assert set(Config.model_fields) == taken | waiting

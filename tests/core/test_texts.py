@@ -25,6 +25,11 @@ from telemon.rulesets import GoalKind
 from telemon.texts import LANGUAGES, Texts, catalogue, language_of, text, use
 
 SOURCES = [path for package in (telemon, simulators) for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
+PAGES = [
+    path
+    for path in sorted(Path(telemon.__path__[0], "wallboard").rglob("*"))
+    if path.suffix in {".html", ".js"} and "vendor" not in path.parts
+]
 PARIS = ZoneInfo("Europe/Paris")
 
 
@@ -105,14 +110,24 @@ def test_every_composed_key_is_of_a_table_known_here():
     assert heads <= COMPOSED.keys() | literals
 
 
+def words_of_pages():
+    """Return patterns of the keys that templates and scripts ask for: whole, counted, or with an ending put to them."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+    asked = set(re.findall(r"""["'`]([a-z_]+\.[a-z_]+(?:\$\{[^}`]*\}\w*)?)["'`]""", source))
+    endings = {key: r"\w+" if key.endswith("_") else "(_one|_other)?" for key in asked}
+    return [re.compile(re.sub(r"\$\{[^}]*\}", r"\\w+", key).replace(".", r"\.") + endings[key]) for key in asked]
+
+
 def test_no_text_is_left_over():
     source = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    shown = words_of_pages()
     tables = {f"{table}.{value.value}" for table, values in COMPOSED.items() for value in values} | {"gap.unknown"}
     prefixed = {"cli", "calls", "compare", "coverage", "crisis", "stats"}  # asked for as f"cli.{command}" and the like
     unused = {
         key
         for key in catalogue("en").keys() - tables
         if f'"{key}"' not in source
+        and not any(pattern.fullmatch(key) for pattern in shown)
         and not (key.partition(".")[0] in prefixed and f'"{key.partition(".")[2]}"' in source)
         and key.partition(".")[2] not in COMMANDS
     }

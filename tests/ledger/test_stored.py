@@ -179,7 +179,10 @@ def test_totals_leave_probe_and_internal_calls_out(engine):
         replace(probe, is_probe=True),
         replace(internal, flags=(Flag.ARRIVED_IN_GAP, Flag.INTERNAL)),
     )
-    assert totals(engine, [RICH.site]) == {("standard", Outcome.ANSWERED): 2, ("crise", Outcome.BUSY): 1}
+    assert totals(engine, [RICH.site]) == {
+        (RICH.site, "standard", Outcome.ANSWERED): 2,
+        (RICH.site, "crise", Outcome.BUSY): 1,
+    }
     assert totals(engine, ["elsewhere"]) == {}
 
 

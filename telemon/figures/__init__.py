@@ -1,0 +1,1 @@
+"""Figures for dashboards and wallboard: periods from the ledger, forecast, staffing, attendance."""
