@@ -1,0 +1,1 @@
+"""The Grafana dashboards that come with telemon, and what brings them to a Grafana."""
