@@ -347,7 +347,7 @@ async def demo(tmp_path, *arguments, **more):
     assert process.stdout is not None
     address = (await asyncio.wait_for(process.stdout.readline(), 10)).decode()
     assert "http://127.0.0.1:" in address
-    return process, "http://" + address.partition("http://")[2].partition("/")[0]
+    return process, "http://" + address.partition("http://")[2].split()[0]
 
 
 async def test_the_demo_shows_ring_numbers_within_ten_seconds_and_ends_by_itself(tmp_path):
@@ -365,7 +365,7 @@ async def test_the_demo_shows_ring_numbers_within_ten_seconds_and_ends_by_itself
         assert line
     assert time.monotonic() - started < 10
     async with httpx.AsyncClient() as client:
-        assert 'telemon_calls_waiting{service="standard",site="demo"}' in (await client.get(f"{address}/metrics")).text
+        assert 'telemon_calls_waiting{site="demo",service="standard"}' in (await client.get(f"{address}/metrics")).text
     output, errors = await asyncio.wait_for(process.communicate(), 20)
     assert (process.returncode, errors) == (0, b"")
     assert output.decode().endswith("Demo ended.\n")
