@@ -44,13 +44,17 @@ export function show(node, visible) {
 
 export const byId = (id) => document.getElementById(id);
 
+/** Put a node before `next`, unless it stands there; return what stands after it. */
+export function place(parent, node, next) {
+  if (node === next) return next.nextSibling;
+  parent.insertBefore(node, next);
+  return next;
+}
+
 /** Put these nodes into the parent in this order, moving only those that stand elsewhere. */
 export function arrange(parent, nodes) {
   let next = parent.firstChild;
-  for (const node of nodes) {
-    if (node === next) next = next.nextSibling;
-    else parent.insertBefore(node, next);
-  }
+  for (const node of nodes) next = place(parent, node, next);
 }
 
 /** The children of a parent, one for each key: made once, updated in place, gone with their key. */

@@ -1,6 +1,6 @@
 // The services of each site, worst first: who waits, who can answer, what the day has been.
 
-import { arrange, byId, el, icon, setData, setIcon, setText, show } from "./dom.js";
+import { arrange, byId, el, icon, place, setData, setIcon, setText, show } from "./dom.js";
 import { counted, percent, t, whole } from "./words.js";
 import * as clock from "./clock.js";
 import { promises, sign, verdict } from "./verdict.js";
@@ -8,6 +8,7 @@ import { promises, sign, verdict } from "./verdict.js";
 const PRESENCES = ["reachable", "ringing", "talking", "paused", "unreachable"];
 const MANY = 12; // sites: more than a screen shows
 const SETTLED_MS = 5_000; // nothing changes places more often: who reads a list wants it to stand still
+const MOVING_MS = 5; // of one update: a hundred sites that change places at once would take the screen a tenth of a second
 
 export class Services {
   constructor(boot) {
@@ -16,7 +17,8 @@ export class Services {
     this.parent = byId("services");
     this.sites = new Map();
     this.rows = new Map();
-    this.sortedAt = -Infinity;
+    this.rankedAt = -Infinity;
+    this.moves = null;
   }
 
   /** Show what changed: the services of these keys, or all of them. */
@@ -31,7 +33,7 @@ export class Services {
       places ||= !this.rows.has(key);
       this.row(service).update(service, this.blind.has(service.site));
     }
-    if (places || performance.now() - this.sortedAt > SETTLED_MS) this.sort();
+    this.settle(places);
   }
 
   row(service) {
@@ -68,18 +70,35 @@ export class Services {
     return true;
   }
 
-  sort() {
-    this.sortedAt = performance.now();
+  /** Decide now and then who stands where, and let them go there: at once if somebody came or went. */
+  settle(places) {
+    const now = performance.now();
+    if (places || !this.moves && now - this.rankedAt > SETTLED_MS) {
+      this.rankedAt = now;
+      this.moves = this.arranging();
+    }
+    while (this.moves && (places || performance.now() < now + MOVING_MS)) if (this.moves.next().done) this.moves = null;
+  }
+
+  /** Go on with what is on its way. */
+  tick() {
+    if (this.moves) this.settle(false);
+  }
+
+  /** Put one site after the other into its place, the worst first. */
+  *arranging() {
     const worst = (site) => Math.max(...site.rows.map((row) => row.badness));
     const byBadness = (one, other) => other.badness - one.badness || one.service.service.localeCompare(other.service.service);
     const ranked = [...this.sites.values()].map((site) => ({ site, bad: worst(site) }));
     ranked.sort((one, other) => other.bad - one.bad || one.site.name.localeCompare(other.site.name));
     this.parent.classList.toggle("many", ranked.length > MANY);
+    let next = this.parent.firstChild;
     for (const { site } of ranked) {
       show(site.heading, this.several);
       arrange(site.list, site.rows.sort(byBadness).map((row) => row.node));
+      next = place(this.parent, site.node, next);
+      yield;
     }
-    arrange(this.parent, ranked.map(({ site }) => site.node));
   }
 }
 

@@ -78,6 +78,7 @@ class Wallboard {
     showTime(this.banners.state !== "live");
     setText(byId("date"), day(clock.now()));
     this.calls.tick();
+    this.services.tick();
     this.crisis.tick();
     this.banners.tick();
     this.headline.render(this.picture, this.late.look(this.picture));
