@@ -36,7 +36,7 @@ def application(
 
     @app.get("/metrics/staffing")
     async def show_staffing() -> Response:
-        return StreamingResponse(pieces(await metrics.staffing()), media_type=CONTENT_TYPE_LATEST)
+        return StreamingResponse(pieces(metrics.staffing()), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/healthz")
     async def show_health() -> Response:

@@ -69,8 +69,8 @@ def _gaps(sheet: Sheet, number: int, place: Place) -> table.Panel:
     panel = panel.with_target(ask_rows("gaps", f"({grown}) > 0"))
     columns = (
         Column("Value", sheet.say("column.duration"), unit="s", width=90),
-        Column("cause", sheet.say("column.cause"), mappings=worded(gap_words(sheet)), width=220),
-        Column("pbx", sheet.say("column.pbx")),
+        Column("cause", sheet.say("column.cause"), mappings=worded(gap_words(sheet)), width=200),
+        Column("pbx", sheet.say("column.pbx"), width=120),
         Column("site", sheet.say("column.site")),
     )
     return show(panel, columns, sort="Value", descending=True)
@@ -81,7 +81,7 @@ def _conditions(sheet: Sheet, number: int, place: Place) -> table.Panel:
     now = 'max by (site, kind, service) (telemon_condition{site=~"$site"})'
     panel = panel.with_target(ask_rows("conditions", now))
     columns = (
-        Column("kind", sheet.say("column.kind"), mappings=worded(condition_words(sheet)), width=220),
+        Column("kind", sheet.say("column.kind"), mappings=worded(condition_words(sheet)), width=240),
         Column("service", sheet.say("column.service")),
         Column("site", sheet.say("column.site")),
         Column("Value", sheet.say("column.state"), mappings=tuple(said({"1": ("✗", palette.BAD)})), width=60),

@@ -88,7 +88,7 @@ def _roster_file(sheet: Sheet, number: int, place: Place) -> stat.Panel:
 
 
 def _night_switch(sheet: Sheet, number: int, place: Place) -> stat.Panel:
-    agrees = promql.each("telemon_night_switch_agrees")
+    agrees = promql.each("telemon_night_switch_agrees", "service", scope=promql.SITE)  # of services, not of permanences
     words = {"1": (sheet.say("switch.agrees"), palette.GOOD), "0": (sheet.say("switch.disagrees"), palette.BAD)}
     panel = sheet.stat(number, "switch", place, "none").orientation(VizOrientation.HORIZONTAL)
     panel = panel.with_target(ask("agrees", agrees, "{{site}} {{service}}"))

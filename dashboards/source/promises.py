@@ -63,10 +63,17 @@ def _all_promises(sheet: Sheet, number: int, place: Place) -> table.Panel:
     panel = panel.with_target(ask_rows("limit", f"0 * {upper} + {limit}"))
     panel = panel.with_target(ask_rows("verdict", promql.verdicts("period", period=months)))
     columns = (
-        Column("rule_set", sheet.say("column.rule_set")),
+        Column("rule_set", sheet.say("column.rule_set"), width=170),
         Column("rate", sheet.say("column.rate"), mappings=worded({k: sheet.say(f"rate.{k}") for k in promql.KINDS})),
         Column("period", sheet.say("column.period"), mappings=worded({k: sheet.say(f"period.{k}") for k in months})),
-        Column("Value #verdict", sheet.say("column.verdict"), unit="none", filled=True, mappings=_verdicts(sheet)),
+        Column(
+            "Value #verdict",
+            sheet.say("column.verdict"),
+            unit="none",
+            filled=True,
+            mappings=_verdicts(sheet),
+            width=200,
+        ),
         Column("Value #measured", sheet.say("column.measured"), unit=RATIO),
         Column("Value #lower", sheet.say("column.lower"), unit=RATIO),
         Column("Value #upper", sheet.say("column.upper"), unit=RATIO),

@@ -133,7 +133,8 @@ def _copy_pages(connection: Connection, part: Path, report: Report) -> None:
         file.execute("PRAGMA journal_mode = OFF")
         file.execute("PRAGMA synchronous = OFF")
         source.backup(file, pages=_PAGES, progress=lambda _, left, pages: report(doing, pages - left, pages))
-        if file.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (ERASED_IN_TIME,)).fetchone():  # not in old ledgers
+        tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master")}
+        if ERASED_IN_TIME in tables:  # older ledgers had none
             file.execute("PRAGMA secure_delete = ON")
             file.execute(f"DELETE FROM {ERASED_IN_TIME}")  # noqa: S608 - ours
         file.commit()

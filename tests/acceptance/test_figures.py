@@ -362,7 +362,7 @@ async def test_its_threads_begin_keep_and_end(config, engine):
         assert figures.errors_total == 0
         metrics = Metrics({}, CYCLE, [], None, figures=figures)
         assert figures.text() in await metrics.expose()
-        assert await metrics.staffing() == figures.staffing_text()
+        assert metrics.staffing() == [figures.staffing_text()]
     finally:
         figures.stop()
 

@@ -50,7 +50,7 @@ async def samples(metrics):
     """Return every sample as (name, labels): value; none is there twice."""
     told = [
         ((sample.name, tuple(sorted(sample.labels.items()))), sample.value)
-        for family in text_string_to_metric_families((await metrics.expose()).decode())
+        for family in text_string_to_metric_families(b"".join(await metrics.expose()).decode())
         for sample in family.samples
     ]
     assert len(dict(told)) == len(told)
@@ -98,7 +98,7 @@ async def after_a_day(listener, server, plans=DAY):
 async def test_promtool_finds_nothing_to_say():
     async with pbx() as server, listening(server.port) as listener:
         metrics = await after_a_day(listener, server)
-        exposition = await metrics.expose()
+        exposition = b"".join(await metrics.expose())
     assert await check_with_promtool(exposition) == (0, "")
 
 
@@ -128,7 +128,7 @@ async def test_no_number_of_a_caller_and_no_name_from_outside_is_in_them():
         metrics = await after_a_day(listener, server, plans)
         tell(server, split(events_of([plan(CANARY)], first_at=time.time() - 8), "DialState")[0])
         await until(lambda: listener.open_calls)
-        exposition = (await metrics.expose()).decode()
+        exposition = b"".join(await metrics.expose()).decode()
         names = {name for _, labels in await samples(metrics) for name, _ in labels}
     assert CANARY not in exposition
     assert "canary" not in exposition
@@ -247,7 +247,7 @@ async def test_the_latest_loss_of_each_outcome():
 async def test_a_scrape_while_another_is_under_way_tells_the_same():
     async with pbx() as server, listening(server.port) as listener:
         metrics = await after_a_day(listener, server)
-        one, other = await asyncio.gather(metrics.expose(), metrics.expose())
+        one, other = map(b"".join, await asyncio.gather(metrics.expose(), metrics.expose()))
     assert one.startswith(b"# HELP telemon_calls_waiting")
     lines = [[line for line in text.splitlines() if b"telemon_call_rings" in line] for text in (one, other)]
     assert lines[0] == lines[1]

@@ -198,6 +198,9 @@ class Shown:
         )
         return {int(key.removeprefix("panel-")) for key in keys}
 
+    async def is_full(self):
+        return not await self.empty()
+
     async def colors(self, number):
         """Return the colours of a stat's tiles, in the order in which they stand."""
         tiles = self.panel(number).locator("[data-testid=big-value]")

@@ -29,9 +29,9 @@ _NOTHING: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _call(rng, number, site, service, arrived):
-    """One call as the site's luck has it; an answer comes mostly within 20 s."""
-    fate = _FATES[bisect(_SHARES[site], rng.random())]
+def _call(rng, number, site, service, arrived, fate=None):
+    """One call as the site's luck has it, unless its fate is sealed; an answer comes mostly within 20 s."""
+    fate = fate or _FATES[bisect(_SHARES[site], rng.random())]
     waits = round(SECOND * (rng.uniform(0.5, 4.5) if fate is Outcome.SHORT_ABANDONED else rng.gammavariate(3, 4) + 1))
     taken = arrived + waits if fate is Outcome.ANSWERED else None
     return replace(
@@ -89,6 +89,9 @@ def past(sites, now, zone):
                     present=present,
                     talking=present // 4,
                 )
+        for service in MOST_AN_HOUR:  # each has lost a call today, whichever hour it is
+            number += 1
+            yield _call(rng, number, site, service, from_datetime(now) - 2 * HOUR, Outcome.ABANDONED)
         yield from _duty(site, pbx, begins, from_datetime(now))
 
 

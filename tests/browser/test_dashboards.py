@@ -8,6 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from itertools import product
 from typing import Any, NamedTuple
@@ -73,9 +74,7 @@ RIGHTLY_EMPTY = (
         lambda site, _: site == OTHER,
         "telemon keeps roster, cover and test calls of its own site",
     ),
-    Rightly(
-        "permanence", {5}, lambda site, service: site == OTHER or service != ALL, "the night switch is the standard's"
-    ),
+    Rightly("permanence", {5}, lambda site, _: site == OTHER, "only one site's PBX has a night switch"),
 )
 
 
@@ -266,6 +265,8 @@ async def test_coverage_is_the_ledgers(here, period, form):
 async def test_panels_show_something(here, browser, address, language, slug):
     dashboard = dashboards(language)[slug]
     shown = await Shown.open(browser, address, dashboard, here)
+    with suppress(TimeoutError):  # a curve of what has only just begun: it is there with the next refresh, or the next
+        await shown.until(shown.is_full)
     await shown.shoot(artefacts() / f"{slug}-{language}.png")
     assert await shown.errors() == []
     assert await shown.empty() == set()
