@@ -9,7 +9,7 @@ import re
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -118,6 +118,9 @@ async def answer(stand, target, dashboard, chosen):
 # -- the page
 
 
+_FULL = "[data-testid=values], [data-testid=curves], [role=table], [data-testid=block]"
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         """Say nothing."""
@@ -178,8 +181,7 @@ class Shown:
         await self.page.wait_for_function(
             "count => document.querySelectorAll('[data-viz-panel-key]').length === count"
             " && [...document.querySelectorAll('[data-viz-panel-key]')].every((panel) =>"
-            " panel.querySelector('[data-testid=values], [data-testid=curves], [data-testid=no-data],"
-            " [role=table], [data-testid=block]'))",
+            f" panel.querySelector('{_FULL}, [data-testid=no-data]'))",
             arg=panels,
         )
         await self.page.wait_for_load_state("networkidle")
@@ -192,14 +194,20 @@ class Shown:
         return await self.page.evaluate("window.queryErrors")
 
     async def empty(self):
-        """Return the numbers of the panels that have nothing to show."""
-        keys = await self.page.locator("[data-viz-panel-key]:has([data-testid=no-data])").evaluate_all(
+        """Return the numbers of the panels that have nothing to show, or nothing yet."""
+        keys = await self.page.locator(f"[data-viz-panel-key]:not(:has({_FULL}))").evaluate_all(
             "panels => panels.map((panel) => panel.dataset.vizPanelKey)"
         )
         return {int(key.removeprefix("panel-")) for key in keys}
 
-    async def is_full(self):
-        return not await self.empty()
+    async def full(self):
+        """Wait for the curves of what has only just begun: the next refresh has them, or the next but one."""
+
+        async def is_so():
+            return not await self.empty()
+
+        with suppress(TimeoutError):  # who asks for what is empty is told
+            await self.until(is_so)
 
     async def colors(self, number):
         """Return the colours of a stat's tiles, in the order in which they stand."""

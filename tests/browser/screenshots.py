@@ -18,6 +18,7 @@ async def take(folder):
             for language, slugs in WANTED.items():
                 for slug in slugs:
                     shown = await Shown.open(browser, address, dashboards(language)[slug], here)
+                    await shown.full()
                     await shown.shoot(folder / f"{slug}-{language}.png")
                     await shown.page.close()
     await wallboard_kit.screenshots(folder)

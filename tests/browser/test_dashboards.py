@@ -8,7 +8,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from itertools import product
 from typing import Any, NamedTuple
@@ -265,8 +264,7 @@ async def test_coverage_is_the_ledgers(here, period, form):
 async def test_panels_show_something(here, browser, address, language, slug):
     dashboard = dashboards(language)[slug]
     shown = await Shown.open(browser, address, dashboard, here)
-    with suppress(TimeoutError):  # a curve of what has only just begun: it is there with the next refresh, or the next
-        await shown.until(shown.is_full)
+    await shown.full()
     await shown.shoot(artefacts() / f"{slug}-{language}.png")
     assert await shown.errors() == []
     assert await shown.empty() == set()
