@@ -19,7 +19,7 @@ from telemon.ledger.store import open_ledger
 from telemon.parts import observer_of, peer_of
 from tests.acceptance.commands import configure, running
 from tests.acceptance.shell import events_of, pbx, plan, tell, until
-from tests.lab.capture.recorder import Console
+from tests.lab.capture.recorder import MANAGERS, Console
 from tests.lab.capture.softphone import Over, Softphone
 
 real = pytest.mark.real("asterisk")
@@ -45,21 +45,7 @@ exten => _9XXXX.,1,Dial(Local/${{EXTEN:1}}@external/n,20)
 exten => _0X.,1,Dial(PJSIP/${{EXTEN}}@gsm,20)
  same => n,Hangup()
 """,
-    "manager": """
-[general]
-enabled = yes
-bindaddr = 127.0.0.1
-port = @AMI_PORT@
-timestampevents = yes
-[telemon]
-secret = @AMI_SECRET@
-read = system,call,agent,dialplan
-write = reporting
-[console]
-secret = @AMI_SECRET@
-read =
-write = all
-""",
+    "manager": MANAGERS,
 }
 CONFIG = """
 site = "lab"

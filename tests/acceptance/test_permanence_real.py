@@ -19,7 +19,7 @@ from telemon.duty.parts import duty_watch
 from telemon.instants import SECOND
 from telemon.parts import observer_of, peer_of
 from tests.acceptance.shell import until
-from tests.lab.capture.recorder import Console
+from tests.lab.capture.recorder import MANAGERS, Console
 from tests.lab.capture.softphone import Over, Softphone
 
 pytestmark = pytest.mark.real("asterisk")
@@ -38,21 +38,7 @@ OVERLAY = {
     "queues": "[permanence]\nstrategy = ringall\ntimeout = 15\njoinempty = yes\nmember => PJSIP/duty\n",
     "extensions": "[from-trunk]\nexten => 0100,1,Queue(permanence,r)\n same => n,Hangup()\n"
     "exten => 0101,1,Queue(permanence,r,,,2)\n same => n,Hangup()\n",
-    "manager": """
-[general]
-enabled = yes
-bindaddr = 127.0.0.1
-port = @AMI_PORT@
-timestampevents = yes
-[telemon]
-secret = @AMI_SECRET@
-read = system,call,agent,dialplan
-write = reporting
-[console]
-secret = @AMI_SECRET@
-read =
-write = all
-""",
+    "manager": MANAGERS,
 }
 CONFIG = """
 site = "lab"

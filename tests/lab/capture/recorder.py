@@ -89,6 +89,24 @@ class Recorder:
         self.ended.set()
 
 
+MANAGERS = """
+[general]
+enabled = yes
+bindaddr = 127.0.0.1
+port = @AMI_PORT@
+timestampevents = yes
+[telemon]
+secret = @AMI_SECRET@
+read = system,call,agent,dialplan
+write = reporting
+[console]
+secret = @AMI_SECRET@
+read =
+write = all
+"""
+"""telemon with no more rights than it needs, and a ``Console``."""
+
+
 class Console:
     """A second login that acts: redirects, pauses, reloads, restarts."""
 
