@@ -14,7 +14,7 @@ from telemon.instants import from_seconds
 from telemon.observation import GapCause, Sight
 from tests.acceptance.commands import configure, running
 from tests.acceptance.shell import events_of, pbx, plan, split, tell, until
-from tests.crash.kit import EVER, Namespace, calls_of, gaps_of, observations_of, scraped, telemon_run
+from tests.crash.kit import Namespace, calls_of, gaps_of, observations_of, scraped, telemon_run
 from tests.ledger.kit import Postgresql
 
 PING = 1  # second
@@ -31,9 +31,9 @@ async def eventually(question, seconds=30.0):
 
 
 def last_gap(config, since):
-    """Return the gap that lasts now, if it began at this Unix time or up to a ping before it."""
-    earliest = from_seconds(since - PING - 0.3)
-    return next((gap for gap in gaps_of(config) if gap[0] >= earliest and gap[1] == EVER[1]), None)
+    """Return the gap that a fault at this Unix time made: begun then or up to a ping before, and not over before it."""
+    earliest, fault = from_seconds(since - PING - 0.3), from_seconds(since)
+    return next((gap for gap in gaps_of(config) if gap[0] >= earliest and gap[1] > fault), None)
 
 
 async def noticed(config, since, *causes):

@@ -8,7 +8,7 @@ import { promises, sign, verdict } from "./verdict.js";
 const PRESENCES = ["reachable", "ringing", "talking", "paused", "unreachable"];
 const MANY = 12; // sites: more than a screen shows
 const SETTLED_MS = 5_000; // nothing changes places more often: who reads a list wants it to stand still
-const MOVING_MS = 5; // of one update: a hundred sites that change places at once would take the screen a tenth of a second
+const MOVED = 5; // sites at a time: a hundred that change places at once would hold the screen up for a tenth of a second
 
 export class Services {
   constructor(boot) {
@@ -70,19 +70,23 @@ export class Services {
     return true;
   }
 
-  /** Decide now and then who stands where, and let them go there: at once if somebody came or went. */
+  /** Decide now and then who stands where; whoever came or went is there at once, the others in the ticks that follow. */
   settle(places) {
     const now = performance.now();
     if (places || !this.moves && now - this.rankedAt > SETTLED_MS) {
       this.rankedAt = now;
       this.moves = this.arranging();
     }
-    while (this.moves && (places || performance.now() < now + MOVING_MS)) if (this.moves.next().done) this.moves = null;
+    if (places) this.move(Infinity);
   }
 
-  /** Go on with what is on its way. */
+  /** Go on with the sites that are on their way. */
   tick() {
-    if (this.moves) this.settle(false);
+    if (this.moves) this.move(MOVED);
+  }
+
+  move(sites) {
+    for (let moved = 0; this.moves && moved < sites; moved += 1) if (this.moves.next().done) this.moves = null;
   }
 
   /** Put one site after the other into its place, the worst first. */

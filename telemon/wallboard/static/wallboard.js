@@ -46,6 +46,7 @@ class Wallboard {
   start() {
     clock.heard(boot.now);
     this.take(this.picture.replace(boot.picture), null);
+    this.tick();
     this.stream.open();
     setInterval(() => this.tick(), TICK_MS);
     if (seesFigures(boot)) new History(boot).start();
